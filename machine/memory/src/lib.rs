@@ -20,9 +20,14 @@ mod buddy;
 mod cursor;
 pub mod descriptor;
 mod frame;
+#[cfg(target_os = "none")]
+mod heap;
 pub mod physical;
+pub mod slab;
+#[cfg(target_os = "none")]
+pub mod transfer;
 mod user;
-mod zones;
+pub mod zones;
 
 pub use cursor::{Reader, Writer};
 pub use frame::Frame;
