@@ -20,5 +20,35 @@ pub fn main(information: Information) -> ! {
     }
     klog::info!("{:?}", memory::statistics());
     klog::info!("cycles from entry {}", arch::instructions::read_tsc() - information.entry_tsc);
-    panic!("nothing to run yet");
+    memory::set_kernel_space();
+    scheduler::set_clock(time::Clock::starting(1_000_000_000, information.entry_tsc).unwrap());
+    scheduler::start_cpus(1, &NoChip);
+    memory::zones::start_stocks(1);
+    memory::slab::start_magazines(1);
+    scheduler::become_idle_thread();
+    scheduler::register(&NoSoftirqs);
+    arch::instructions::enable_interrupts();
+    let queue = alloc::sync::Arc::new((sync::WaitQueue::new(), core::sync::atomic::AtomicU32::new(0)));
+    for index in 0..3 {
+        let queue = queue.clone();
+        let _ = scheduler::spawn(move || {
+            for turn in 0..3 {
+                let _ = queue.0.wait_interruptible(|| queue.1.load(core::sync::atomic::Ordering::SeqCst) % 3 == index);
+                klog::info!("thread {index} turn {turn} at {}", sync::now());
+                queue.1.fetch_add(1, core::sync::atomic::Ordering::SeqCst);
+                queue.0.wake_all();
+            }
+        });
+    }
+    scheduler::idle()
+}
+
+struct NoChip;
+impl scheduler::Chip for NoChip {
+    fn arm_timer(&self, _: u64) {}
+    fn kick(&self, _: usize) {}
+}
+struct NoSoftirqs;
+impl scheduler::Softirqs for NoSoftirqs {
+    fn serve(&self) {}
 }

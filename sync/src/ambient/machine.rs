@@ -149,3 +149,8 @@ pub fn softirqs_serve() {
 pub fn preempt_now() {
     hooks().preempt();
 }
+
+/// Calls the scheduler for a thread that has announced a sleep by itself: stopping, ending.
+pub fn give_up_cpu() {
+    schedule_until(None);
+}
