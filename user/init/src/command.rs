@@ -3,8 +3,8 @@
 use core::ffi::CStr;
 use protocol::{Mode, Run};
 use runtime::{
-    Descriptor, Errno, O_CLOEXEC, O_NOCTTY, O_RDONLY, O_RDWR, Text, change_folder, duplicate, execute, exit, new_session,
-    open, pages, read, take_terminal, unblock_signals, write_all,
+    Descriptor, Errno, O_CLOEXEC, O_NOCTTY, O_RDONLY, O_RDWR, Text, change_folder, duplicate,
+    execute, exit, new_session, open, pages, read, take_terminal, unblock_signals, write_all,
 };
 
 /// The shells to try when the host names no command.
@@ -30,11 +30,32 @@ impl Command {
         let strings: &'static [u8] = strings;
         let (arguments, environment) = (run.arguments as usize, run.environment as usize);
         let mut each = Run { strings, ..*run }.each();
-        let folder = each.next().and_then(|folder| CStr::from_bytes_with_nul(folder).ok()).unwrap_or(c"/");
-        let arguments = if arguments == 0 { shell()? } else { vector(&mut each, arguments)? };
+        let folder = each
+            .next()
+            .and_then(|folder| CStr::from_bytes_with_nul(folder).ok())
+            .unwrap_or(c"/");
+        let arguments = if arguments == 0 {
+            shell()?
+        } else {
+            vector(&mut each, arguments)?
+        };
         let environment = vector(&mut each, environment)?;
-        let Run { mode, rows, columns, heartbeat, .. } = *run;
-        Ok(Self { folder, arguments, environment, mode, rows, columns, heartbeat })
+        let Run {
+            mode,
+            rows,
+            columns,
+            heartbeat,
+            ..
+        } = *run;
+        Ok(Self {
+            folder,
+            arguments,
+            environment,
+            mode,
+            rows,
+            columns,
+            heartbeat,
+        })
     }
 
     /// Becomes the command, with `streams` as its standard input, output and error.
@@ -55,10 +76,15 @@ impl Command {
 }
 
 /// The next `count` strings as a null-terminated vector of pointers.
-fn vector(strings: &mut impl Iterator<Item = &'static [u8]>, count: usize) -> runtime::Result<&'static [*const u8]> {
+fn vector(
+    strings: &mut impl Iterator<Item = &'static [u8]>,
+    count: usize,
+) -> runtime::Result<&'static [*const u8]> {
     let bytes = pages((count + 1) * size_of::<*const u8>())?;
     // SAFETY: fresh pages, aligned and large enough; a zero is a null pointer.
-    let pointers = unsafe { core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast::<*const u8>(), count + 1) };
+    let pointers = unsafe {
+        core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast::<*const u8>(), count + 1)
+    };
     for (place, string) in pointers.iter_mut().zip(strings.take(count)) {
         *place = string.as_ptr();
     }
@@ -66,7 +92,10 @@ fn vector(strings: &mut impl Iterator<Item = &'static [u8]>, count: usize) -> ru
 }
 
 fn shell() -> runtime::Result<&'static [*const u8]> {
-    let found = SHELLS.into_iter().find(|path| exists(path)).unwrap_or(c"/bin/sh");
+    let found = SHELLS
+        .into_iter()
+        .find(|path| exists(path))
+        .unwrap_or(c"/bin/sh");
     vector(&mut [found.to_bytes_with_nul()].into_iter(), 1)
 }
 
@@ -83,11 +112,18 @@ pub fn real_terminal() -> runtime::Result<Descriptor> {
         runtime::close(file);
     }
     let names = buffer.get(..length).unwrap_or(&[]).trim_ascii();
-    let name = names.split(|&byte| byte == b' ').next_back().filter(|name| !name.is_empty()).unwrap_or(b"ttyS0");
+    let name = names
+        .split(|&byte| byte == b' ')
+        .next_back()
+        .filter(|name| !name.is_empty())
+        .unwrap_or(b"ttyS0");
     let mut path = Text::<80>::new();
     path.put(b"/dev/").put(name);
-    open(path.path().unwrap_or(c"/dev/ttyS0"), O_RDWR | O_NOCTTY | O_CLOEXEC)
-        .or_else(|_| open(c"/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC))
+    open(
+        path.path().unwrap_or(c"/dev/ttyS0"),
+        O_RDWR | O_NOCTTY | O_CLOEXEC,
+    )
+    .or_else(|_| open(c"/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC))
 }
 
 /// execvp(3) for a vector of our own; says on standard error what failed, with the shell's statuses.
@@ -116,7 +152,10 @@ pub fn execute_by_path(arguments: *const *const u8, environment: *const *const u
         Errno::ENOENT => line.put(b": not found in the guest\n"),
         Errno::EACCES => line.put(b": permission denied\n"),
         Errno::ENOEXEC => line.put(b": not an executable format\n"),
-        errno => line.put(b": cannot be executed, error ").number(u64::from(errno.0)).put(b"\n"),
+        errno => line
+            .put(b": cannot be executed, error ")
+            .number(u64::from(errno.0))
+            .put(b"\n"),
     };
     let _ = write_all(2, line.bytes());
     exit(if failure == Errno::ENOENT { 127 } else { 126 })

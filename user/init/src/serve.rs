@@ -6,8 +6,8 @@ use crate::ports::Ports;
 use crate::stream::Stream;
 use protocol::{Connection, Exit, Malformed, Message, Mode};
 use runtime::{
-    Descriptor, Errno, O_RDONLY, O_WRONLY, POLLIN, Poll, close, fork, now, pipe, poll, pseudo_terminal, reap,
-    set_nonblocking, set_window_size,
+    Descriptor, Errno, O_RDONLY, O_WRONLY, POLLIN, Poll, close, fork, now, pipe, poll,
+    pseudo_terminal, reap, set_nonblocking, set_window_size,
 };
 
 /// What one stream may move before the others have their turn.
@@ -43,7 +43,11 @@ pub fn serve(ports: &Ports) -> Result<(), Malformed> {
             control.send(&Message::Started(session.connection));
             let wait_status = session.run(&mut control)?;
             let (output, error) = session.drain();
-            control.send(&Message::Exit(Exit { wait_status, output, error }));
+            control.send(&Message::Exit(Exit {
+                wait_status,
+                output,
+                error,
+            }));
         }
         Err(errno) => control.send(&Message::Failed(u32::from(errno.0))),
     }
@@ -91,7 +95,16 @@ impl Session {
     fn with(child: i32, connection: Connection, command: &Command) -> Self {
         let heartbeat = (command.heartbeat > 0).then(|| u64::from(command.heartbeat) * 1000);
         let (input, output, error) = (None, None, None);
-        Self { child, connection, terminal: -1, input, output, error, input_total: None, heartbeat }
+        Self {
+            child,
+            connection,
+            terminal: -1,
+            input,
+            output,
+            error,
+            input_total: None,
+            heartbeat,
+        }
     }
 
     fn on_pipes(command: &Command, ports: &Ports) -> runtime::Result<Self> {
@@ -120,7 +133,9 @@ impl Session {
         slave: Descriptor,
     ) -> runtime::Result<Self> {
         set_window_size(master, command.rows, command.columns);
-        let Some(child) = fork()? else { command.start([slave; 3], Some(slave)) };
+        let Some(child) = fork()? else {
+            command.start([slave; 3], Some(slave))
+        };
         close(slave);
         set_nonblocking(master, runtime::O_RDWR)?;
         Ok(Self {
@@ -134,8 +149,13 @@ impl Session {
     fn on_serial(command: &Command) -> runtime::Result<Self> {
         let terminal = real_terminal()?;
         set_window_size(terminal, command.rows, command.columns);
-        let Some(child) = fork()? else { command.start([terminal; 3], Some(terminal)) };
-        Ok(Self { terminal, ..Self::with(child, Connection::Serial, command) })
+        let Some(child) = fork()? else {
+            command.start([terminal; 3], Some(terminal))
+        };
+        Ok(Self {
+            terminal,
+            ..Self::with(child, Connection::Serial, command)
+        })
     }
 
     /// Shuttles until the command ends; its wait status.
@@ -147,7 +167,11 @@ impl Session {
             if host_absent {
                 polls[1].descriptor = -1;
             }
-            let pause = if host_absent { Some(PAUSE) } else { self.heartbeat };
+            let pause = if host_absent {
+                Some(PAUSE)
+            } else {
+                self.heartbeat
+            };
             let interrupted = poll(&mut polls, pause) == Err(Errno::EINTR);
             if interrupted && let Some(status) = self.reap_all() {
                 return Ok(status);
@@ -166,9 +190,17 @@ impl Session {
     fn interests(&self, control: &Control) -> [Poll; 4] {
         let of = |stream: &Option<Stream>| match stream {
             Some(stream) => stream.interest(),
-            None => Poll { descriptor: -1, ..Poll::default() },
+            None => Poll {
+                descriptor: -1,
+                ..Poll::default()
+            },
         };
-        [control.interest(), of(&self.input), of(&self.output), of(&self.error)]
+        [
+            control.interest(),
+            of(&self.input),
+            of(&self.output),
+            of(&self.error),
+        ]
     }
 
     fn obey(&mut self, control: &mut Control) -> Result<(), Malformed> {
@@ -189,8 +221,12 @@ impl Session {
         let mut host_absent = false;
         if let Some(input) = &mut self.input {
             host_absent = input.pump(TURN);
-            let all_here = self.input_total.is_some_and(|total| input.received >= total);
-            if (all_here && !input.is_pending() || input.deaf) && self.connection == Connection::Pipes {
+            let all_here = self
+                .input_total
+                .is_some_and(|total| input.received >= total);
+            if (all_here && !input.is_pending() || input.deaf)
+                && self.connection == Connection::Pipes
+            {
                 input.close_destination();
                 self.input = None;
                 host_absent = false;
@@ -218,9 +254,16 @@ impl Session {
     /// Sends what the command left in its pipes or terminal; the totals of both streams. What its own children still write
     /// later is not the command's output.
     fn drain(&mut self) -> (u64, u64) {
-        let silence = if self.connection == Connection::PseudoTerminal { SILENCE } else { 0 };
+        let silence = if self.connection == Connection::PseudoTerminal {
+            SILENCE
+        } else {
+            0
+        };
         let mut sent = [0; 2];
-        for (stream, sent) in [&mut self.output, &mut self.error].into_iter().zip(&mut sent) {
+        for (stream, sent) in [&mut self.output, &mut self.error]
+            .into_iter()
+            .zip(&mut sent)
+        {
             if let Some(stream) = stream {
                 drain_stream(stream, silence);
                 *sent = stream.sent;

@@ -12,7 +12,17 @@ const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
 pub fn pages(length: usize) -> Result<&'static mut [u8]> {
     // SAFETY: a new private mapping, aliased by nothing and never unmapped.
     unsafe {
-        let start = call(number::MMAP, [0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, usize::MAX, 0])?;
+        let start = call(
+            number::MMAP,
+            [
+                0,
+                length,
+                PROT_READ_WRITE,
+                MAP_PRIVATE_ANONYMOUS,
+                usize::MAX,
+                0,
+            ],
+        )?;
         Ok(core::slice::from_raw_parts_mut(start as *mut u8, length))
     }
 }
