@@ -23,7 +23,6 @@ mod frame;
 #[cfg(target_os = "none")]
 mod heap;
 #[cfg(target_os = "none")]
-mod kernel_stack;
 pub mod physical;
 pub mod slab;
 #[cfg(target_os = "none")]
@@ -34,7 +33,6 @@ pub mod zones;
 pub use cursor::{Reader, Writer};
 pub use frame::Frame;
 #[cfg(target_os = "none")]
-pub use kernel_stack::{KernelStack, enter_kernel_space, set_kernel_space};
 pub use physical::PhysicalAddress;
 pub use user::{UserPtr, UserSlice};
 pub use zones::{Statistics, ZoneKind, statistics};
