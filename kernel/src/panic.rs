@@ -58,10 +58,22 @@ pub fn fatal_trap(frame: &KernelFrame, fault_address: Option<usize>) -> ! {
         None => begin(format_args!("{name}, error {:#x}", frame.error)),
     }
     context();
-    klog::emergency(format_args!("RIP {:#x} RSP {:#x} RFLAGS {:#x} CS {:#x}", frame.rip, frame.rsp, frame.rflags, frame.cs));
-    klog::emergency(format_args!("RAX {:016x} RBX {:016x} RCX {:016x} RDX {:016x}", frame.rax, frame.rbx, frame.rcx, frame.rdx));
-    klog::emergency(format_args!("RSI {:016x} RDI {:016x} RBP {:016x} R8  {:016x}", frame.rsi, frame.rdi, frame.rbp, frame.r8));
-    klog::emergency(format_args!("R9  {:016x} R10 {:016x} R11 {:016x} R12 {:016x}", frame.r9, frame.r10, frame.r11, frame.r12));
+    klog::emergency(format_args!(
+        "RIP {:#x} RSP {:#x} RFLAGS {:#x} CS {:#x}",
+        frame.rip, frame.rsp, frame.rflags, frame.cs
+    ));
+    klog::emergency(format_args!(
+        "RAX {:016x} RBX {:016x} RCX {:016x} RDX {:016x}",
+        frame.rax, frame.rbx, frame.rcx, frame.rdx
+    ));
+    klog::emergency(format_args!(
+        "RSI {:016x} RDI {:016x} RBP {:016x} R8  {:016x}",
+        frame.rsi, frame.rdi, frame.rbp, frame.r8
+    ));
+    klog::emergency(format_args!(
+        "R9  {:016x} R10 {:016x} R11 {:016x} R12 {:016x}",
+        frame.r9, frame.r10, frame.r11, frame.r12
+    ));
     klog::emergency(format_args!("R13 {:016x} R14 {:016x} R15 {:016x}", frame.r13, frame.r14, frame.r15));
     klog::emergency(format_args!("Call trace:"));
     address(frame.rip as usize + 1);
@@ -89,7 +101,11 @@ fn context() {
         word if word & arch::cpu::SOFTIRQ_MASK != 0 => "softirq",
         _ => "process",
     };
-    klog::emergency(format_args!("CPU {} in {kind} context, preempt word {word:#x}, {:?}", arch::cpu::id(), *sync::current()));
+    klog::emergency(format_args!(
+        "CPU {} in {kind} context, preempt word {word:#x}, {:?}",
+        arch::cpu::id(),
+        *sync::current()
+    ));
 }
 
 fn address(at: usize) {
