@@ -14,14 +14,12 @@ pub(crate) struct Input {
     line_ends: [u64; WORDS],
     /// Where the line being edited begins.
     canon: u64,
-    /// The end of a line that came about by switching to canonical mode: an ordinary byte, even if NUL.
-    pushed_end: Option<u64>,
 }
 
 impl Input {
     pub fn try_new() -> Result<Self, TryReserveError> {
         let ring = Ring::try_new(INPUT_SIZE / 4096)?;
-        Ok(Self { ring, line_ends: [0; WORDS], canon: 0, pushed_end: None })
+        Ok(Self { ring, line_ends: [0; WORDS], canon: 0 })
     }
 
     /// Bytes queued.
@@ -91,15 +89,15 @@ impl Input {
         self.ring.clear();
         self.canon = self.ring.head();
         self.line_ends = [0; WORDS];
-        self.pushed_end = None;
     }
 
-    /// The terminal has changed between canonical and raw input: what is queued becomes one line, or just bytes.
+    /// The terminal has changed between canonical and raw input: what is queued becomes one line, or just bytes. (A NUL at
+    /// the end of such a line counts as an end of file, in Linux too.)
     pub fn switch_mode(&mut self, canonical: bool) {
         self.line_ends = [0; WORDS];
-        self.pushed_end = (canonical && self.ring.len() > 0).then(|| self.ring.head() - 1);
         self.canon = self.ring.tail();
-        if let Some(last) = self.pushed_end {
+        if canonical && self.ring.len() > 0 {
+            let last = self.ring.head() - 1;
             self.mark(last, true);
             self.canon = self.ring.head();
         }
@@ -148,7 +146,7 @@ impl Input {
     }
 
     fn is_end_of_file(&self, position: u64) -> bool {
-        self.ends_line(position) && self.ring.get(position) == Some(0) && self.pushed_end != Some(position)
+        self.ends_line(position) && self.ring.get(position) == Some(0)
     }
 
     fn ends_line(&self, position: u64) -> bool {

@@ -120,7 +120,11 @@ impl Output {
         if self.ring.room() < self.width(byte, termios) {
             return;
         }
-        if termios.output_has(raw::OPOST) {
+        if byte == 0xFF {
+            // Linux's echoes use this byte for themselves: it takes up a column and is never processed.
+            self.column = self.column.wrapping_add(1);
+            self.ring.push(byte);
+        } else if termios.output_has(raw::OPOST) {
             self.process(byte, termios);
         } else {
             self.ring.push(byte);

@@ -107,7 +107,7 @@ fn changing_the_mode_keeps_what_was_typed() {
     terminal.type_in(b"c\0");
     terminal.line.set_termios(cooked, &mut terminal.effects);
     terminal.type_in(b"d\n");
-    assert_eq!(terminal.read(10), Some(b"abc\0".to_vec()));
+    assert_eq!(terminal.read(10), Some(b"abc".to_vec()));
     assert_eq!(terminal.read(10), Some(b"d\n".to_vec()));
     terminal.line.set_termios(uncooked, &mut terminal.effects);
     terminal.line.set_termios(cooked, &mut terminal.effects);
