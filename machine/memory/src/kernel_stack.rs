@@ -3,7 +3,6 @@
 //! Processes come and go quickly, and mapping pages is dear, so each CPU keeps a few stacks of those that went.
 use crate::PAGE_SIZE;
 use crate::vmalloc::Area;
-use core::cell::RefCell;
 use core::mem::ManuallyDrop;
 use smallvec::SmallVec;
 use sync::{InterruptsOff, Once, PerCpu, Rank, SpinLock};
@@ -13,13 +12,13 @@ pub const KERNEL_STACK_SIZE: usize = if cfg!(debug_assertions) { 32 << 10 } else
 /// Stacks that a CPU keeps.
 const KEPT: usize = 4;
 
-type Kept = SpinLock<RefCell<SmallVec<[Area; KEPT]>>, InterruptsOff>;
+type Kept = SpinLock<SmallVec<[Area; KEPT]>, InterruptsOff>;
 
 static KEPT_STACKS: Once<PerCpu<Kept, InterruptsOff>> = Once::new();
 
 /// Gives each of `cpus` CPUs a place for stacks. Once, when the heap works and the number is known.
 pub fn start_kernel_stacks(cpus: usize) {
-    let place = |_| SpinLock::new(Rank::KernelStacks, RefCell::new(SmallVec::new_const()));
+    let place = |_| SpinLock::new(Rank::KernelStacks, SmallVec::new_const());
     if let Some(places) = PerCpu::new(cpus, place) {
         let _ = KEPT_STACKS.set(places);
     }
@@ -34,7 +33,7 @@ pub struct KernelStack {
 impl KernelStack {
     /// `None` without memory. Process context.
     pub fn new() -> Option<Self> {
-        let kept = KEPT_STACKS.get().and_then(|places| places.this().lock().borrow_mut().pop());
+        let kept = KEPT_STACKS.get().and_then(|places| places.this().lock().pop());
         let area = match kept {
             Some(area) => area,
             None => Area::new(KERNEL_STACK_SIZE / PAGE_SIZE)?,
@@ -60,8 +59,7 @@ impl Drop for KernelStack {
         let Some(places) = KEPT_STACKS.get() else { return };
         let surplus = {
             let place = places.this();
-            let kept = place.lock();
-            let mut kept = kept.borrow_mut();
+            let mut kept = place.lock();
             if kept.len() < KEPT {
                 kept.push(area);
                 None
@@ -76,7 +74,7 @@ impl Drop for KernelStack {
 /// Gives all kept stacks back: for counting what is left over.
 pub fn drain_kernel_stacks() {
     for place in KEPT_STACKS.get().into_iter().flat_map(|places| places.iter()) {
-        let areas = core::mem::take(&mut *place.lock().borrow_mut());
+        let areas = core::mem::take(&mut *place.lock());
         drop(areas);
     }
 }

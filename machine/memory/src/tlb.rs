@@ -43,6 +43,27 @@ pub fn flush_local(range: Range<usize>) {
     }
 }
 
+/// The addresses that entries were changed for, from the lowest page to the highest.
+pub(crate) struct Touched {
+    start: usize,
+    end: usize,
+}
+
+impl Touched {
+    pub const NOTHING: Self = Self { start: usize::MAX, end: 0 };
+
+    #[inline(always)]
+    pub fn note(&mut self, address: usize) {
+        self.start = self.start.min(address);
+        self.end = self.end.max(address + crate::PAGE_SIZE);
+    }
+
+    #[inline(always)]
+    pub fn range(&self) -> Range<usize> {
+        self.start..self.end
+    }
+}
+
 /// Drops translations of `range` on all CPUs of the set.
 #[inline]
 pub(crate) fn flush(cpus: &CpuSet, range: Range<usize>) {

@@ -137,3 +137,20 @@ pub fn now() -> u64 {
 pub fn relax() {
     core::hint::spin_loop();
 }
+
+/// Serves pending softirqs under their own guard. From the end of an interrupt, interrupts on.
+pub fn softirqs_serve() {
+    cpu::preempt_add(cpu::SOFTIRQ_ONE);
+    hooks().serve_softirqs();
+    cpu::preempt_subtract(cpu::SOFTIRQ_ONE);
+}
+
+/// Does a wanted reschedule now. From the end of an interrupt, interrupts on and no guard held.
+pub fn preempt_now() {
+    hooks().preempt();
+}
+
+/// Calls the scheduler for a thread that has announced a sleep by itself: stopping, ending.
+pub fn give_up_cpu() {
+    schedule_until(None);
+}

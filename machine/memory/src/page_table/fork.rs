@@ -67,10 +67,14 @@ impl PageTable {
             let mut tables = self.tables.lock();
             address = match tables.step(address) {
                 Step::Hole(next) => next,
-                Step::Leaf(..) => {
+                Step::Leaf(leaf, _) => {
                     let stop = leaf_end(address, range.end);
-                    tables.leaf_or_new(address.wrapping_add(shift)).ok_or(OutOfMemory)?;
-                    tables.leaf_or_new((stop - PAGE_SIZE).wrapping_add(shift)).ok_or(OutOfMemory)?;
+                    let used = |at: &usize| leaf.load(*at, 0).0 != 0;
+                    // The pages of one table come to lie in two at most: that of the first and that of the last.
+                    let mut pages = (address..stop).step_by(PAGE_SIZE);
+                    for page in [pages.find(used), pages.rfind(used)].into_iter().flatten() {
+                        tables.leaf_or_new(page.wrapping_add(shift)).ok_or(OutOfMemory)?;
+                    }
                     stop
                 }
             };

@@ -2,7 +2,8 @@
 use super::entry::{Entry, UNCOUNTED};
 use super::table::{Step, Table, Tables};
 use super::{Counts, PageTable, leaf_end};
-use crate::{Frame, PAGE_SIZE, tlb};
+use crate::tlb::{self, Touched};
+use crate::{Frame, PAGE_SIZE};
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 use smallvec::SmallVec;
@@ -16,7 +17,7 @@ const BATCH: usize = 192;
 #[must_use]
 pub struct Gather<'a> {
     owner: &'a PageTable,
-    range: Range<usize>,
+    touched: Touched,
     frames: SmallVec<[u32; BATCH]>,
     emptied: SmallVec<[Table; 16]>,
     counts: Counts,
@@ -26,7 +27,7 @@ impl<'a> Gather<'a> {
     pub fn new(owner: &'a PageTable) -> Self {
         Self {
             owner,
-            range: usize::MAX..0,
+            touched: Touched::NOTHING,
             frames: SmallVec::new_const(),
             emptied: SmallVec::new_const(),
             counts: Counts::default(),
@@ -74,15 +75,12 @@ impl<'a> Gather<'a> {
         if left != 0 {
             return address;
         }
-        self.note(from);
+        if self.touched.range().is_empty() {
+            // A table that lost its entries earlier: CPUs may still remember where it was.
+            self.touched.note(from);
+        }
         tables.prune(leaf, &path, from, |table| self.emptied.push(table));
         stop
-    }
-
-    #[inline(always)]
-    fn note(&mut self, address: usize) {
-        self.range.start = self.range.start.min(address);
-        self.range.end = self.range.end.max(address + PAGE_SIZE);
     }
 
     #[inline(always)]
@@ -90,7 +88,7 @@ impl<'a> Gather<'a> {
         if !entry.is_held() {
             return;
         }
-        self.note(address);
+        self.touched.note(address);
         self.counts.add(entry);
         if !entry.has(UNCOUNTED) {
             self.frames.push(entry.number());
@@ -99,8 +97,8 @@ impl<'a> Gather<'a> {
 
     /// Flushes, then frees.
     fn release(&mut self) {
-        tlb::flush(&self.owner.cpus, self.range.clone());
-        self.range = usize::MAX..0;
+        tlb::flush(&self.owner.cpus, self.touched.range());
+        self.touched = Touched::NOTHING;
         for number in self.frames.drain(..) {
             // SAFETY: the entry that held this reference was exchanged for zero.
             drop(unsafe { Frame::from_number(number) });

@@ -1,10 +1,10 @@
 //! The kernel's own half: pages of the vmalloc window.
 //!
-//! Boot makes the root, with a table behind each of its upper 256 entries, and hands it over ([`adopt`]). From then on tables
-//! are only ever added below those, under one lock, and never freed: every address space shares them.
+//! Boot makes the root, with a table behind each entry of the kernel's half that is ever used. From then on tables are only
+//! added below those, under one lock, and never freed: every address space shares them.
 use super::OutOfMemory;
 use super::entry::{ACCESSED, DIRTY, Entry, NO_EXECUTE, PRESENT, UNCACHED, WRITABLE, WRITE_THROUGH};
-use super::table::{self, ENTRIES, Table, Tables, Walk};
+use super::table::{self, Table, Tables, Walk};
 use crate::{Frame, PAGE_SHIFT, PAGE_SIZE, PhysicalAddress, tlb};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -43,13 +43,18 @@ static ROOT: AtomicU32 = AtomicU32::new(0);
 /// The tables under the window. Process context; held for a leaf table's worth of pages at most.
 static TABLES: SpinLock<(), Preempt> = SpinLock::new(Rank::KernelTable, ());
 
-/// Takes over the root that boot made. Once, before the first address space and the first mapping.
-///
-/// # Safety
-/// `root` is the page-aligned root of the tables that all CPUs run on, lives for ever, lies below the end of RAM, and has
-/// tables behind all of its upper 256 entries.
-pub unsafe fn adopt(root: PhysicalAddress) {
-    ROOT.store((root.0 >> PAGE_SHIFT) as u32, Relaxed);
+/// Takes over the tables that boot made and this CPU runs on: they live for ever, lie below the end of RAM, and have a table
+/// behind every entry of the kernel's half that is ever used. Once, before the first address space and the first mapping.
+#[cfg(target_os = "none")]
+pub fn set_kernel_space() {
+    ROOT.store((arch::instructions::read_cr3() >> PAGE_SHIFT) as u32, Relaxed);
+}
+
+/// Loads the tables that map the kernel only.
+#[cfg(target_os = "none")]
+pub fn enter_kernel_space() {
+    // SAFETY: the tables that boot made; the kernel's half of all tables is theirs.
+    unsafe { arch::instructions::write_cr3(root_address().0) };
 }
 
 /// The kernel's root, once there is one.
@@ -147,6 +152,7 @@ pub fn unmap_physical(range: Range<usize>) {
 /// On the host: a root of our own, made on first use.
 #[cfg(not(target_os = "none"))]
 pub(crate) fn host_root() {
+    use super::table::ENTRIES;
     static MADE: std::sync::Once = std::sync::Once::new();
     MADE.call_once(|| {
         let table = Table::allocate().expect("the arena is large");
@@ -157,6 +163,3 @@ pub(crate) fn host_root() {
         ROOT.store(table.0, Relaxed);
     });
 }
-
-#[cfg(target_os = "none")]
-const _: usize = ENTRIES;

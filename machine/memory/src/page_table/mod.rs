@@ -136,7 +136,7 @@ impl PageTable {
     /// that allowed more are flushed before this returns.
     pub fn protect(&self, range: Range<usize>, rights: Rights) {
         let clear = PRESENT | USER | NO_ACCESS | NO_EXECUTE | if rights.contains(Rights::WRITE) { 0 } else { WRITABLE };
-        let (set, mut flush) = (Entry::access_bits(rights), usize::MAX..0);
+        let (set, mut touched) = (Entry::access_bits(rights), tlb::Touched::NOTHING);
         // A page without access keeps no write access either: present again, it would be writable without a fault.
         let clear = if rights.is_empty() { clear | WRITABLE } else { clear };
         self.for_each_held(range, |address, slot, entry| {
@@ -147,10 +147,10 @@ impl PageTable {
             let _ = slot.fetch_update(Relaxed, Relaxed, change);
             let allowed_more = entry.0 & clear & WRITABLE | !set & PRESENT | set & !entry.0 & NO_EXECUTE;
             if entry.has(PRESENT) && allowed_more != 0 {
-                flush = flush.start.min(address)..address + PAGE_SIZE;
+                touched.note(address);
             }
         });
-        self.flush(flush);
+        self.flush(touched.range());
     }
 
     /// Shows every page in a range, in ascending order. Under the page tables' lock: `visit` neither sleeps nor takes locks.
@@ -172,11 +172,7 @@ impl PageTable {
 
     /// Calls `body` for each entry with a frame, leaf table by leaf table; the lock is free between two of them.
     #[inline]
-    fn for_each_held(
-        &self,
-        range: Range<usize>,
-        mut body: impl FnMut(usize, &core::sync::atomic::AtomicU64, Entry),
-    ) {
+    fn for_each_held(&self, range: Range<usize>, mut body: impl FnMut(usize, &core::sync::atomic::AtomicU64, Entry)) {
         let mut address = range.start;
         while address < range.end {
             let tables = self.tables.lock();
@@ -254,6 +250,3 @@ unsafe impl sync::thread::Space for PageTable {
         self.cpus.remove(sync::ambient::cpu());
     }
 }
-
-#[cfg(test)]
-mod tests;
