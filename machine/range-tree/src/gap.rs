@@ -16,12 +16,7 @@ fn hopeless<T>(link: &Link<T>, around: &Range<usize>, within: &Range<usize>, len
     inner < length || around.start >= within.end || around.end <= within.start
 }
 
-pub(crate) fn highest<T>(
-    link: &Link<T>,
-    around: Range<usize>,
-    within: &Range<usize>,
-    length: usize,
-) -> Option<usize> {
+pub(crate) fn highest<T>(link: &Link<T>, around: Range<usize>, within: &Range<usize>, length: usize) -> Option<usize> {
     if hopeless(link, &around, within, length) {
         return None;
     }

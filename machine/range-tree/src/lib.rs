@@ -91,7 +91,9 @@ impl<T> RangeTree<T> {
 
     /// Adds a range. The caller has seen to it that it is not empty and overlaps no other.
     pub fn insert(&mut self, range: Range<usize>, value: T) -> Result<(), OutOfMemory> {
-        debug_assert!(range.start < range.end && self.find(range.start).is_none_or(|(next, _)| next.start >= range.end));
+        debug_assert!(
+            range.start < range.end && self.find(range.start).is_none_or(|(next, _)| next.start >= range.end)
+        );
         let node = self.new_node(range, value)?;
         self.root = Some(balance::insert(self.root.take(), node));
         self.length += 1;

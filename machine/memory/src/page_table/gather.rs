@@ -75,7 +75,10 @@ impl<'a> Gather<'a> {
         if left != 0 {
             return address;
         }
-        self.touched.note(from);
+        if self.touched.range().is_empty() {
+            // A table that lost its entries earlier: CPUs may still remember where it was.
+            self.touched.note(from);
+        }
         tables.prune(leaf, &path, from, |table| self.emptied.push(table));
         stop
     }
