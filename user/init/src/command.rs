@@ -91,12 +91,14 @@ fn vector(
     Ok(pointers)
 }
 
+/// A login shell, so that the root's profile sets the prompt.
 fn shell() -> runtime::Result<&'static [*const u8]> {
     let found = SHELLS
         .into_iter()
         .find(|path| exists(path))
         .unwrap_or(c"/bin/sh");
-    vector(&mut [found.to_bytes_with_nul()].into_iter(), 1)
+    let words = [found, c"-l"].map(CStr::to_bytes_with_nul);
+    vector(&mut words.into_iter(), words.len())
 }
 
 fn exists(path: &CStr) -> bool {
