@@ -13,8 +13,10 @@
 //! host   WindowSize(rows, columns)           interactive only
 //! guest  Alive                               every `heartbeat` seconds, so that a hang is told from a long computation
 //! guest  Exit(wait status, output, error)    the totals written to the two ports: the host waits for that many bytes
-//! host   PowerOff
+//! host   PowerOff, or another Run
 //! ```
+//!
+//! Before another `Run` the host sends the last command's `InputEnd`, so that init can discard what that command did not read.
 //!
 //! A message on the wire is one byte of kind, a little-endian `u32` length, and that many bytes of payload.
 #![no_std]

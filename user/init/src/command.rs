@@ -3,19 +3,19 @@
 use core::ffi::CStr;
 use protocol::{Mode, Run};
 use runtime::{
-    Descriptor, Errno, O_CLOEXEC, O_NOCTTY, O_RDONLY, O_RDWR, Text, change_folder, duplicate,
-    execute, exit, new_session, open, pages, read, take_terminal, unblock_signals, write_all,
+    Descriptor, Errno, O_CLOEXEC, O_NOCTTY, O_RDONLY, O_RDWR, Pages, Text, change_folder,
+    duplicate, execute, exit, new_session, open, read, take_terminal, unblock_signals, write_all,
 };
 
 /// The shells to try when the host names no command.
 const SHELLS: [&CStr; 2] = [c"/bin/bash", c"/bin/sh"];
 
 /// A command's folder, arguments and environment, in the form that execve wants.
-#[derive(Clone, Copy)]
 pub struct Command {
-    folder: &'static CStr,
-    arguments: &'static [*const u8],
-    environment: &'static [*const u8],
+    /// Folder, arguments, environment, each closed by a NUL: what the two vectors point into.
+    strings: Pages,
+    arguments: Vector,
+    environment: Vector,
     pub mode: Mode,
     pub rows: u16,
     pub columns: u16,
@@ -25,21 +25,16 @@ pub struct Command {
 impl Command {
     /// Copies a request out of the message's buffer.
     pub fn new(run: &Run<'_>) -> runtime::Result<Self> {
-        let strings = pages(run.strings.len().max(1))?;
-        strings.copy_from_slice(run.strings);
-        let strings: &'static [u8] = strings;
-        let (arguments, environment) = (run.arguments as usize, run.environment as usize);
-        let mut each = Run { strings, ..*run }.each();
-        let folder = each
-            .next()
-            .and_then(|folder| CStr::from_bytes_with_nul(folder).ok())
-            .unwrap_or(c"/");
-        let arguments = if arguments == 0 {
-            shell()?
-        } else {
-            vector(&mut each, arguments)?
+        let mut strings = Pages::new(run.strings.len())?;
+        for (place, byte) in strings.iter_mut().zip(run.strings) {
+            *place = *byte;
+        }
+        let mut each = strings.split_inclusive(|&byte| byte == 0).skip(1);
+        let arguments = match run.arguments as usize {
+            0 => Vector::of_shell()?,
+            count => Vector::new(&mut each, count)?,
         };
-        let environment = vector(&mut each, environment)?;
+        let environment = Vector::new(&mut each, run.environment as usize)?;
         let Run {
             mode,
             rows,
@@ -48,7 +43,7 @@ impl Command {
             ..
         } = *run;
         Ok(Self {
-            folder,
+            strings,
             arguments,
             environment,
             mode,
@@ -68,35 +63,42 @@ impl Command {
             let _ = duplicate(stream, number);
         }
         unblock_signals();
-        if change_folder(self.folder).is_err() {
+        let folder = CStr::from_bytes_until_nul(&self.strings).unwrap_or(c"/");
+        if change_folder(folder).is_err() {
             let _ = change_folder(c"/");
         }
-        execute_by_path(self.arguments.as_ptr(), self.environment.as_ptr())
+        execute_by_path(self.arguments.pointers(), self.environment.pointers())
     }
 }
 
-/// The next `count` strings as a null-terminated vector of pointers.
-fn vector(
-    strings: &mut impl Iterator<Item = &'static [u8]>,
-    count: usize,
-) -> runtime::Result<&'static [*const u8]> {
-    let bytes = pages((count + 1) * size_of::<*const u8>())?;
-    // SAFETY: fresh pages, aligned and large enough; a zero is a null pointer.
-    let pointers = unsafe {
-        core::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast::<*const u8>(), count + 1)
-    };
-    for (place, string) in pointers.iter_mut().zip(strings.take(count)) {
-        *place = string.as_ptr();
-    }
-    Ok(pointers)
-}
+/// A null-terminated vector of pointers to strings.
+struct Vector(Pages);
 
-fn shell() -> runtime::Result<&'static [*const u8]> {
-    let found = SHELLS
-        .into_iter()
-        .find(|path| exists(path))
-        .unwrap_or(c"/bin/sh");
-    vector(&mut [found.to_bytes_with_nul()].into_iter(), 1)
+impl Vector {
+    /// Of the next `count` strings, which must outlive the vector.
+    fn new<'a>(
+        strings: &mut impl Iterator<Item = &'a [u8]>,
+        count: usize,
+    ) -> runtime::Result<Self> {
+        // Fresh pages are zero: the last pointer is null.
+        let mut pages = Pages::new((count + 1) * size_of::<*const u8>())?;
+        let places = pages.chunks_exact_mut(size_of::<*const u8>());
+        for (place, string) in places.zip(strings.take(count)) {
+            place.copy_from_slice(&(string.as_ptr() as usize).to_ne_bytes());
+        }
+        Ok(Self(pages))
+    }
+
+    /// A login shell, so that the root's profile sets the prompt.
+    fn of_shell() -> runtime::Result<Self> {
+        let found = SHELLS.into_iter().find(|path| exists(path));
+        let words = [found.unwrap_or(c"/bin/sh"), c"-l"].map(CStr::to_bytes_with_nul);
+        Self::new(&mut words.into_iter(), words.len())
+    }
+
+    fn pointers(&self) -> *const *const u8 {
+        self.0.as_ptr().cast()
+    }
 }
 
 fn exists(path: &CStr) -> bool {

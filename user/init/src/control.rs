@@ -2,7 +2,7 @@
 
 use crate::{REPLY, reply};
 use protocol::{Decoded, HEADER, Malformed, Message};
-use runtime::{Descriptor, Errno, POLLHUP, POLLIN, POLLOUT, Poll, pages, poll, read, sleep, write};
+use runtime::{Descriptor, Errno, POLLHUP, POLLIN, POLLOUT, Pages, Poll, poll, read, sleep, write};
 
 /// Milliseconds until a port whose host side is not open yet is looked at again.
 const PAUSE: u64 = 2;
@@ -10,7 +10,7 @@ const PAUSE: u64 = 2;
 /// The control port and the bytes of a message that is still arriving.
 pub struct Control {
     port: Descriptor,
-    buffer: &'static mut [u8],
+    buffer: Pages,
     used: usize,
 }
 
@@ -18,7 +18,7 @@ impl Control {
     pub fn new(port: Descriptor) -> runtime::Result<Self> {
         Ok(Self {
             port,
-            buffer: pages(4096)?,
+            buffer: Pages::new(4096)?,
             used: 0,
         })
     }
@@ -82,7 +82,7 @@ impl Control {
 
     fn make_room(&mut self, needed: usize) -> Result<(), Malformed> {
         if needed > self.buffer.len() {
-            let larger = pages(needed).map_err(|_| Malformed)?;
+            let mut larger = Pages::new(needed).map_err(|_| Malformed)?;
             larger
                 .get_mut(..self.used)
                 .ok_or(Malformed)?

@@ -6,10 +6,13 @@ use crate::ports::Ports;
 use crate::stream::Stream;
 use protocol::{Connection, Exit, Malformed, Message, Mode};
 use runtime::{
-    Descriptor, Errno, O_RDONLY, O_WRONLY, POLLIN, Poll, close, fork, now, pipe, poll,
-    pseudo_terminal, reap, set_nonblocking, set_window_size,
+    Descriptor, Errno, O_RDONLY, O_WRONLY, POLLIN, Poll, close, fork, kill, now, pipe, poll,
+    pseudo_terminal, read, reap, set_nonblocking, set_window_size, sleep,
 };
 
+/// kill(2): every process but the caller.
+const EVERYBODY: i32 = -1;
+const SIGKILL: usize = 9;
 /// What one stream may move before the others have their turn.
 const TURN: u64 = 256 << 10;
 /// What is still taken from a pipe after the command ended: the most that a pipe holds by default for root.
@@ -28,57 +31,93 @@ struct Session {
     input: Option<Stream>,
     output: Option<Stream>,
     error: Option<Stream>,
+    /// Bytes of standard input that a closed stream had received.
+    input_received: u64,
     /// Bytes of standard input in all, once the host knows.
     input_total: Option<u64>,
     heartbeat: Option<u64>,
 }
 
-/// Serves the host until it says to switch off.
+/// Serves the host until it says to switch off: one command after another.
 pub fn serve(ports: &Ports) -> Result<(), Malformed> {
     let mut control = Control::new(ports.control).map_err(|_| Malformed)?;
     control.send(&Message::Hello(protocol::VERSION));
-    let command = await_command(&mut control)?;
-    match Session::start(&command, ports) {
-        Ok(mut session) => {
-            control.send(&Message::Started(session.connection));
-            let wait_status = session.run(&mut control)?;
-            let (output, error) = session.drain();
-            control.send(&Message::Exit(Exit {
-                wait_status,
-                output,
-                error,
-            }));
-        }
-        Err(errno) => control.send(&Message::Failed(u32::from(errno.0))),
-    }
-    await_power_off(&mut control)
-}
-
-fn await_command(control: &mut Control) -> Result<Command, Malformed> {
-    let mut command = None;
-    while command.is_none() {
-        control.wait(POLLIN);
-        control.receive(|message| {
-            if let Message::Run(run) = message {
-                command = Some(Command::new(&run).map_err(|_| Malformed));
+    let mut leftover = Leftover::default();
+    while let Some(command) = await_command(&mut control, &mut leftover)? {
+        leftover.discard(ports.input);
+        match Session::start(&command, ports) {
+            Ok(mut session) => {
+                control.send(&Message::Started(session.connection));
+                let wait_status = session.run(&mut control)?;
+                let (output, error) = session.drain();
+                leftover = session.finish();
+                // Whatever it left running goes with it, as it would with the machine.
+                kill(EVERYBODY, SIGKILL);
+                control.send(&Message::Exit(Exit {
+                    wait_status,
+                    output,
+                    error,
+                }));
             }
-            command.is_none()
-        })?;
+            Err(errno) => control.send(&Message::Failed(u32::from(errno.0))),
+        }
     }
-    command.unwrap_or(Err(Malformed))
+    Ok(())
 }
 
-fn await_power_off(control: &mut Control) -> Result<(), Malformed> {
-    let mut off = false;
-    while !off {
+/// Standard input that the last command did not read. The host says how much it sent before it asks for another command.
+#[derive(Default)]
+struct Leftover {
+    received: u64,
+    total: Option<u64>,
+}
+
+impl Leftover {
+    fn discard(&mut self, input: Descriptor) {
+        let mut buffer = [0; 4096];
+        while self.total.is_some_and(|total| self.received < total) {
+            match read(input, &mut buffer) {
+                Ok(length) if length > 0 => self.received += length as u64,
+                Ok(_) => sleep(PAUSE),
+                Err(Errno::EAGAIN) => {
+                    let _ = poll(
+                        &mut [Poll {
+                            descriptor: input,
+                            events: POLLIN,
+                            returned: 0,
+                        }],
+                        None,
+                    );
+                }
+                Err(_) => break,
+            }
+        }
+        *self = Self::default();
+    }
+}
+
+/// The next command; none when the machine is to be switched off.
+fn await_command(
+    control: &mut Control,
+    leftover: &mut Leftover,
+) -> Result<Option<Command>, Malformed> {
+    let mut answer = None;
+    while answer.is_none() {
         control.wait(POLLIN);
         control.receive(|message| {
-            off |= message == Message::PowerOff;
-            !off
+            match message {
+                Message::Run(run) => {
+                    answer = Some(Command::new(&run).map(Some).map_err(|_| Malformed))
+                }
+                Message::PowerOff => answer = Some(Ok(None)),
+                Message::InputEnd(total) => leftover.total = Some(total),
+                _ => {}
+            }
+            answer.is_none()
         })?;
         while let Ok(Some(_)) = reap(false) {}
     }
-    Ok(())
+    answer.unwrap_or(Ok(None))
 }
 
 impl Session {
@@ -102,6 +141,7 @@ impl Session {
             input,
             output,
             error,
+            input_received: 0,
             input_total: None,
             heartbeat,
         }
@@ -228,6 +268,7 @@ impl Session {
                 && self.connection == Connection::Pipes
             {
                 input.close_destination();
+                self.input_received = input.received;
                 self.input = None;
                 host_absent = false;
             }
@@ -249,6 +290,27 @@ impl Session {
             }
         }
         ended
+    }
+
+    /// Closes what the session opened; what it did not read stays behind.
+    fn finish(self) -> Leftover {
+        for stream in [self.output, self.error].into_iter().flatten() {
+            stream.close_source();
+        }
+        let received = match self.input {
+            Some(mut input) => {
+                input.close_destination();
+                input.received
+            }
+            None => self.input_received,
+        };
+        if self.connection == Connection::Serial {
+            close(self.terminal);
+        }
+        Leftover {
+            received,
+            total: self.input_total,
+        }
     }
 
     /// Sends what the command left in its pipes or terminal; the totals of both streams. What its own children still write

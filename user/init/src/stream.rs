@@ -1,6 +1,6 @@
 //! One direction of bytes between two descriptors that never block.
 
-use runtime::{Descriptor, Errno, POLLIN, POLLOUT, Poll, close, pages, read, write};
+use runtime::{Descriptor, Errno, POLLIN, POLLOUT, Pages, Poll, close, read, write};
 
 /// What moves at a time: as much as a pipe holds.
 const ROOM: usize = 64 << 10;
@@ -9,7 +9,7 @@ const ROOM: usize = 64 << 10;
 pub struct Stream {
     from: Descriptor,
     to: Descriptor,
-    buffer: &'static mut [u8],
+    buffer: Pages,
     start: usize,
     end: usize,
     /// Bytes read so far.
@@ -24,7 +24,7 @@ pub struct Stream {
 
 impl Stream {
     pub fn new(from: Descriptor, to: Descriptor) -> runtime::Result<Self> {
-        let buffer = pages(ROOM)?;
+        let buffer = Pages::new(ROOM)?;
         Ok(Self {
             from,
             to,
@@ -71,7 +71,7 @@ impl Stream {
     pub fn pump(&mut self, limit: u64) -> bool {
         let stop = self.received.saturating_add(limit);
         while self.flush() && !self.ended && self.received < stop {
-            match read(self.from, self.buffer) {
+            match read(self.from, &mut self.buffer) {
                 Ok(0) => return true,
                 Ok(length) => {
                     self.start = 0;
@@ -102,6 +102,11 @@ impl Stream {
         }
         self.start = self.end;
         true
+    }
+
+    /// Closes the source, once nothing more is wanted of it.
+    pub fn close_source(self) {
+        close(self.from);
     }
 
     /// Closes the destination: the reader sees the end behind the last byte.

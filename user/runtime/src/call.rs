@@ -19,6 +19,8 @@ impl Errno {
     pub const EAGAIN: Self = Self(11);
     /// Not permitted by the file's mode.
     pub const EACCES: Self = Self(13);
+    /// A bad address.
+    pub const EFAULT: Self = Self(14);
     /// Already there.
     pub const EEXIST: Self = Self(17);
     /// A component is not a folder.
@@ -59,6 +61,7 @@ pub(crate) mod number {
     pub const WRITE: usize = 1;
     pub const CLOSE: usize = 3;
     pub const MMAP: usize = 9;
+    pub const MUNMAP: usize = 11;
     pub const RT_SIGACTION: usize = 13;
     pub const RT_SIGPROCMASK: usize = 14;
     pub const IOCTL: usize = 16;

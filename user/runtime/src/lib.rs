@@ -16,7 +16,7 @@ mod text;
 pub use call::{Errno, Result};
 pub use entry::Arguments;
 pub use files::*;
-pub use memory::pages;
+pub use memory::Pages;
 pub use processes::*;
 pub use terminal::*;
 pub use text::{Text, decimal, hexadecimal};

@@ -1,29 +1,70 @@
 //! Memory: whole pages from the kernel, and the functions that the compiler calls.
 
-use crate::call::{Result, call, number};
+use crate::call::{Errno, Result, call, number};
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
 
 const PROT_READ_WRITE: usize = 3;
 const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
 
-/// `length` bytes of zeroed memory, for the life of the program.
-///
-/// # Errors
-/// ENOMEM.
-pub fn pages(length: usize) -> Result<&'static mut [u8]> {
-    // SAFETY: a new private mapping, aliased by nothing and never unmapped.
-    unsafe {
-        let start = call(
-            number::MMAP,
-            [
-                0,
-                length,
-                PROT_READ_WRITE,
-                MAP_PRIVATE_ANONYMOUS,
-                usize::MAX,
-                0,
-            ],
-        )?;
-        Ok(core::slice::from_raw_parts_mut(start as *mut u8, length))
+/// Zeroed memory of its own, given back when dropped.
+pub struct Pages {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+impl Pages {
+    /// At least one byte, and at least `length` of them.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn new(length: usize) -> Result<Self> {
+        let length = length.max(1);
+        // SAFETY: a new private mapping touches nothing that exists.
+        let start = unsafe {
+            call(
+                number::MMAP,
+                [
+                    0,
+                    length,
+                    PROT_READ_WRITE,
+                    MAP_PRIVATE_ANONYMOUS,
+                    usize::MAX,
+                    0,
+                ],
+            )?
+        };
+        let start = NonNull::new(start as *mut u8).ok_or(Errno::EFAULT)?;
+        // INVARIANT: `start` is a mapping of `length` bytes that nothing else refers to.
+        Ok(Self { start, length })
+    }
+}
+
+impl Deref for Pages {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the type's invariant.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.length) }
+    }
+}
+
+impl DerefMut for Pages {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the type's invariant; the borrow is exclusive.
+        unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: the type's invariant; nothing can refer to the memory any more.
+        let _ = unsafe {
+            call(
+                number::MUNMAP,
+                [self.start.as_ptr() as usize, self.length, 0, 0, 0, 0],
+            )
+        };
     }
 }
 
