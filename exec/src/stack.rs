@@ -107,15 +107,18 @@ impl<'a> StackImage<'a> {
     }
 }
 
+/// Where the bytes go.
+type Write<'a> = &'a mut dyn FnMut(u64, &[u8]) -> Result<(), Errno>;
+
 /// Gathers bytes up to a page boundary.
 struct Pieces<'a> {
     address: u64,
     gathered: Vec<u8>,
-    write: &'a mut dyn FnMut(u64, &[u8]) -> Result<(), Errno>,
+    write: Write<'a>,
 }
 
 impl<'a> Pieces<'a> {
-    fn new(address: u64, write: &'a mut dyn FnMut(u64, &[u8]) -> Result<(), Errno>) -> Result<Self, Errno> {
+    fn new(address: u64, write: Write<'a>) -> Result<Self, Errno> {
         let mut gathered = Vec::new();
         gathered.try_reserve_exact(abi::PAGE_SIZE).map_err(|_| Errno::ENOMEM)?;
         Ok(Self { address, gathered, write })
