@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod errno;
+pub mod file;
 pub mod time;
 
 pub use errno::Errno;
