@@ -9,6 +9,7 @@
 pub mod elf;
 pub mod errno;
 pub mod system;
+pub mod file;
 pub mod time;
 
 pub use errno::Errno;
