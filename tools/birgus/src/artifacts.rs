@@ -43,8 +43,13 @@ pub struct Built {
 
 /// Init's binary.
 pub fn init(paths: &Paths) -> Result<PathBuf> {
+    program(paths, "init")
+}
+
+/// A program for the guest, from `user/`.
+pub fn program(paths: &Paths, name: &str) -> Result<PathBuf> {
     let folder = paths.target.join("user");
-    let (binary, mark) = (folder.join("init"), folder.join("init.stamp"));
+    let (binary, mark) = (folder.join(name), folder.join(format!("{name}.stamp")));
     let fingerprint = [
         "user",
         "tools/protocol",
@@ -58,10 +63,11 @@ pub fn init(paths: &Paths) -> Result<PathBuf> {
     })?
     .finish();
     if !binary.exists() || !is_fresh(&mark, &fingerprint) {
+        let package = format!("--package={name}");
         cargo(
             paths,
-            "building init",
-            &["build", "--package=init", "--profile=user"],
+            &format!("building {name}"),
+            &["build", &package, "--profile=user"],
         )?;
         stamp(&mark, &fingerprint)?;
     }

@@ -166,9 +166,10 @@ fn kind_of(kind: tar::EntryType) -> Option<Kind> {
 fn attributes_of(header: &tar::Header, kind: Kind) -> Result<Attributes> {
     let narrow = |number: u64| u32::try_from(number).context("an owner above 32 bits");
     let device = match kind {
-        Kind::CharacterDevice | Kind::BlockDevice => {
-            (header.device_major()?.unwrap_or(0), header.device_minor()?.unwrap_or(0))
-        }
+        Kind::CharacterDevice | Kind::BlockDevice => (
+            header.device_major()?.unwrap_or(0),
+            header.device_minor()?.unwrap_or(0),
+        ),
         // Others may leave the fields empty.
         _ => (0, 0),
     };

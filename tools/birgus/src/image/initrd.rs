@@ -15,6 +15,8 @@ pub struct Additions<'a> {
     pub init: &'a Path,
     /// Linux's modules in the order to load them, uncompressed.
     pub modules: &'a [Vec<u8>],
+    /// Further programs: their names below `/tests`, and the files.
+    pub files: &'a [(String, PathBuf)],
     /// Distinguishes one set of modules from another.
     pub modules_name: &'a str,
 }
@@ -23,14 +25,23 @@ pub struct Additions<'a> {
 pub fn assemble(paths: &Paths, root: &Root, additions: &Additions<'_>) -> Result<PathBuf> {
     let (archive, name) = root.archive(paths)?;
     let length = fs::metadata(&archive)?.len().to_string();
-    let fingerprint = Fingerprint::default()
+    let mut fingerprint = Fingerprint::default()
         .text(&length)
         .content(additions.init)?
-        .text(additions.modules_name)
-        .finish();
+        .text(additions.modules_name);
+    for (name, file) in additions.files {
+        fingerprint = fingerprint.text(name).content(file)?;
+    }
+    let fingerprint = fingerprint.finish();
+    // One file for each root and kind of kernel, replaced when init changes; with further programs, one for each set.
+    let set = if additions.files.is_empty() {
+        String::new()
+    } else {
+        format!("-{fingerprint}")
+    };
     let file = paths
         .cache_folder("initrds")?
-        .join(format!("{name}{}.cpio", additions.modules_name));
+        .join(format!("{name}{}{set}.cpio", additions.modules_name));
     let stamp = file.with_extension("stamp");
     if !file.exists() || !crate::fingerprint::is_fresh(&stamp, &fingerprint) {
         replace_file(&file, |part| join(&archive, additions, part))
@@ -60,6 +71,17 @@ fn join(archive: &Path, additions: &Additions<'_>, to: &Path) -> Result<()> {
     if !additions.modules.is_empty() {
         writer.add(b".birgus", &folder, b"")?;
         writer.add(b".birgus/modules", &folder, b"")?;
+    }
+    if !additions.files.is_empty() {
+        writer.add(b"tests", &folder, b"")?;
+    }
+    for (name, file) in additions.files {
+        let name = format!("tests/{name}");
+        writer.add(
+            name.as_bytes(),
+            &Attributes::new(Kind::File, 0o755),
+            &fs::read(file)?,
+        )?;
     }
     for (number, module) in additions.modules.iter().enumerate() {
         let name = format!(".birgus/modules/{number}.ko");

@@ -88,10 +88,12 @@ fn boots(
 ) -> Result<bool> {
     let init = artifacts::init(paths)?;
     let kernel = plan.kernel.clone();
+    let (modules, modules_name) = (&kernel.modules, kernel.modules_name.as_str());
     let additions = Additions {
         init: &init,
-        modules: &kernel.modules,
-        modules_name: &kernel.modules_name,
+        modules,
+        modules_name,
+        files: &[],
     };
     let initrd = initrd::assemble(paths, &Root::Empty, &additions)?;
     let plan = Plan {

@@ -15,15 +15,6 @@ pub enum MachineKind {
     Q35,
 }
 
-impl MachineKind {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Microvm => "microvm",
-            Self::Q35 => "q35",
-        }
-    }
-}
-
 /// How instructions are executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Accel {

@@ -79,10 +79,18 @@ fn is_panic(line: &str) -> bool {
 /// Prints the report on standard error.
 pub fn print(loss: &Loss, kernel: &Kernel) {
     say::line(loss.headline());
+    details(loss, kernel)
+        .iter()
+        .for_each(|line| eprintln!("{line}"));
+}
+
+/// The report behind its first line: processors, the log's end, places in the source.
+pub fn details(loss: &Loss, kernel: &Kernel) -> Vec<String> {
     let lines = kernel
         .symbols
         .as_deref()
         .and_then(|file| Lines::open(file).ok());
+    let mut report = Vec::new();
     for (number, processor) in loss.registers.iter().enumerate() {
         let state = if processor.halted {
             "halted"
@@ -93,51 +101,50 @@ pub fn print(loss: &Loss, kernel: &Kernel) {
             .as_ref()
             .and_then(|lines| lines.place(processor.instruction))
             .unwrap_or_default();
-        eprintln!(
+        report.push(format!(
             "  CPU {number}: {state} at {:#018x} {place}",
             processor.instruction
+        ));
+    }
+    let all: Vec<&str> = loss.log.lines().collect();
+    if !loss.shown {
+        report.push(match all.len() {
+            0 => "birgus: its serial log is empty".to_owned(),
+            count => {
+                format!("birgus: the last of the {count} lines of its serial log (-v shows all):")
+            }
+        });
+        report.extend(
+            all.iter()
+                .skip(all.len().saturating_sub(TAIL))
+                .map(|line| format!("  {line}")),
         );
     }
-    if !loss.shown {
-        let all: Vec<&str> = loss.log.lines().collect();
-        let from = all.len().saturating_sub(TAIL);
-        if all.is_empty() {
-            say::line("its serial log is empty");
-        } else {
-            say::line(format!(
-                "the last of the {} lines of its serial log (-v shows all):",
-                all.len()
-            ));
-        }
-        for line in &all[from..] {
-            eprintln!("  {line}");
-        }
-    }
     if let Some(lines) = lines {
-        print_places(&loss.log, &lines);
+        report.extend(places(&all[all.len().saturating_sub(2 * TAIL)..], &lines));
     }
+    report
 }
 
 /// File and line of every kernel address in the log's last lines.
-fn print_places(log: &str, lines: &Lines) {
-    let all: Vec<&str> = log.lines().collect();
-    let tail = &all[all.len().saturating_sub(2 * TAIL)..];
+fn places(log: &[&str], lines: &Lines) -> Vec<String> {
     let mut seen = std::collections::BTreeSet::new();
-    let places: Vec<String> = tail
+    let addresses = log
         .iter()
         .flat_map(|line| addresses(line))
-        .filter(|address| seen.insert(*address))
-        // A return address is behind its call, which may be the last instruction of a line.
-        .filter_map(|address| {
-            lines
-                .place(address.saturating_sub(1))
-                .map(|place| format!("  {address:#018x} {place}"))
-        })
-        .collect();
+        .filter(|address| seen.insert(*address));
+    // A return address is behind its call, which may be the last instruction of a line.
+    let place = |address: u64| {
+        Some(format!(
+            "  {address:#018x} {}",
+            lines.place(address.saturating_sub(1))?
+        ))
+    };
+    let mut places: Vec<String> = addresses.filter_map(place).collect();
     if !places.is_empty() {
-        say::line("the addresses in it:");
-        places.iter().for_each(|place| eprintln!("{place}"));
+        places.insert(0, "birgus: the addresses in it:".to_owned());
     }
+    places
 }
 
 /// The addresses of the kernel's half in a line: sixteen digits that start with `ffff`.

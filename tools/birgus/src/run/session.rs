@@ -201,6 +201,8 @@ impl<'a> Session<'a> {
             Event::Delivered(target, total) => self.delivered[target as usize] = total,
             Event::Closed(Target::Output) => self.closed.output = true,
             Event::Closed(Target::Error) => self.closed.error = true,
+            // Nothing is captured here.
+            Event::Captured(..) => {}
             // As for any program whose reader is gone: SIGPIPE.
             Event::Refused => return Ok(Some(Outcome::Interrupted(13))),
             Event::InputEnded(total) => self.end_input(total)?,
@@ -393,7 +395,7 @@ impl<'a> Session<'a> {
 }
 
 /// What programs find in their environment.
-fn environment(interactive: bool) -> Vec<String> {
+pub fn environment(interactive: bool) -> Vec<String> {
     let terminal = std::env::var("TERM")
         .ok()
         .filter(|name| interactive && !name.is_empty());
@@ -409,7 +411,7 @@ fn environment(interactive: bool) -> Vec<String> {
 }
 
 /// The shell's status for a wait status.
-fn status(wait_status: u32) -> u8 {
+pub fn status(wait_status: u32) -> u8 {
     let signal = (wait_status & 0x7f) as u8;
     if signal == 0 {
         (wait_status >> 8) as u8
@@ -431,7 +433,7 @@ fn watch_signals(events: Sender<Event>) -> Result<()> {
     Ok(())
 }
 
-fn watch_end(machine: &mut Machine, events: Sender<Event>) {
+pub fn watch_end(machine: &mut Machine, events: Sender<Event>) {
     let (process, complaints) = (machine.process(), machine.take_complaints());
     std::thread::spawn(move || {
         let mut text = String::new();
