@@ -23,7 +23,11 @@ pub enum Rank {
     Terminal,
     /// Sleeping: a pipe's buffer.
     Pipe,
-    /// Spinning from here on. The process tree: parents, groups, sessions.
+    /// Sleeping: which handlers interrupt lines have.
+    InterruptSetup,
+    /// Spinning from here on. A line's handlers, held while they run: they take whatever a handler may.
+    InterruptLine,
+    /// The process tree: parents, groups, sessions.
     Process,
     /// A task's signal handlers and pending signals.
     Signal,

@@ -25,7 +25,7 @@ mod start;
 
 pub use information::{Information, Region, RegionKind};
 #[cfg(target_os = "none")]
-pub use layout::image_range;
+pub use layout::{image_range, is_image, is_text, symbols};
 #[cfg(target_os = "none")]
 pub use secondary::start_secondary;
 #[cfg(target_os = "none")]

@@ -40,6 +40,12 @@ pub fn map_device(address: PhysicalAddress, length: usize) -> Option<Mmio> {
     Some(unsafe { Mmio::new(base, length) })
 }
 
+/// Whether kernel data can be read at `address` without a fault: pages of the direct map and of the vmalloc window that are
+/// mapped. For backtraces; takes no lock.
+pub fn is_kernel_data(address: usize) -> bool {
+    kernel::walk(address).is_some_and(|walk| walk.is_mapped())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

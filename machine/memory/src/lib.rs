@@ -38,7 +38,7 @@ pub mod vmalloc;
 pub mod zones;
 
 pub use cursor::{Reader, Writer};
-pub use device::map_device;
+pub use device::{is_kernel_data, map_device};
 pub use frame::Frame;
 pub use kernel_stack::{KERNEL_STACK_SIZE, KernelStack};
 pub use page_table::PageTable;

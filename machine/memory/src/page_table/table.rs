@@ -207,6 +207,12 @@ impl Walk {
         }
         walk
     }
+
+    /// Whether a page stands at the end of the way.
+    pub fn is_mapped(&self) -> bool {
+        let entry = self.entries[self.last];
+        entry.has(PRESENT) && (self.last == 0 || entry.has(LARGE))
+    }
 }
 
 /// Whether the next table lies where a table can be: a dump must survive what it is there to find.
