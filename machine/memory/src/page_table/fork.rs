@@ -17,9 +17,9 @@ pub struct Copied {
 
 impl PageTable {
     /// Enters all frames of a range into `child` at the same addresses, which are empty there. Anonymous pages become
-    /// read-only on both sides; the caller flushes the source once for all ranges ([`PageTable::flush`]). Where memory runs
-    /// out, a part is copied.
-    pub fn copy(&self, child: &PageTable, range: Range<usize>) -> Result<Copied, OutOfMemory> {
+    /// read-only on both sides; the caller flushes the source once for all ranges ([`PageTable::flush`]). Pages of files come
+    /// along where `files` (else the child's faults find them in their cache). Where memory runs out, a part is copied.
+    pub fn copy(&self, child: &PageTable, range: Range<usize>, files: bool) -> Result<Copied, OutOfMemory> {
         let (mut copied, mut address) = (Copied::default(), range.start);
         while address < range.end {
             let (mine, mut theirs) = lock_pair(&self.tables, &child.tables);
@@ -27,7 +27,7 @@ impl PageTable {
                 Step::Hole(next) => address = next,
                 Step::Leaf(leaf, _) => {
                     let stop = leaf_end(address, range.end);
-                    copy_leaf(leaf, &mut theirs, address..stop, &mut copied)?;
+                    copy_leaf(leaf, &mut theirs, address..stop, files, &mut copied)?;
                     address = stop;
                 }
             }
@@ -84,7 +84,13 @@ impl PageTable {
 }
 
 #[inline]
-fn copy_leaf(leaf: Table, child: &mut Tables, range: Range<usize>, copied: &mut Copied) -> Result<(), OutOfMemory> {
+fn copy_leaf(
+    leaf: Table,
+    child: &mut Tables,
+    range: Range<usize>,
+    files: bool,
+    copied: &mut Copied,
+) -> Result<(), OutOfMemory> {
     let (mut left, mut address) = (leaf.used(), range.start);
     let mut target: Option<Table> = None;
     let mut added = 0;
@@ -93,7 +99,7 @@ fn copy_leaf(leaf: Table, child: &mut Tables, range: Range<usize>, copied: &mut 
         let mut entry = Entry(slot.load(Relaxed));
         if entry.0 != 0 {
             left -= 1;
-            if entry.is_held() {
+            if entry.is_held() && (files || entry.has(ANONYMOUS)) {
                 let target = match target {
                     Some(target) => target,
                     None => *target.insert(child.leaf_or_new(address).ok_or(OutOfMemory)?),
