@@ -36,12 +36,7 @@ impl Pull {
 #[must_use]
 pub fn idle_pull(this: usize, loads: &[CpuLoad]) -> Option<Pull> {
     let (from, load) = busiest(this, loads)?;
-    Some(Pull {
-        from,
-        threads: 1,
-        weight: load.weight,
-        patience: 0,
-    })
+    Some(Pull { from, threads: 1, weight: load.weight, patience: 0 })
 }
 
 /// The periodic balance of one CPU, with its memory of failures.
@@ -62,30 +57,16 @@ impl Balancer {
         if !heavier(load.weight, own.weight, 4) {
             return None;
         }
-        let total = loads
-            .iter()
-            .fold(0_u64, |sum, load| sum.saturating_add(load.weight));
+        let total = loads.iter().fold(0_u64, |sum, load| sum.saturating_add(load.weight));
         let average = total / loads.len() as u64;
-        let weight = load
-            .weight
-            .saturating_sub(average)
-            .min(average.saturating_sub(own.weight));
-        let pull = Pull {
-            from,
-            threads: load.running - 1,
-            weight,
-            patience: self.failures.min(1),
-        };
+        let weight = load.weight.saturating_sub(average).min(average.saturating_sub(own.weight));
+        let pull = Pull { from, threads: load.running - 1, weight, patience: self.failures.min(1) };
         (weight > 0).then_some(pull)
     }
 
     /// Says how many threads a wanted pull moved.
     pub fn pulled(&mut self, threads: usize) {
-        self.failures = if threads > 0 {
-            0
-        } else {
-            self.failures.saturating_add(1)
-        };
+        self.failures = if threads > 0 { 0 } else { self.failures.saturating_add(1) };
     }
 }
 
@@ -94,22 +75,13 @@ impl Balancer {
 #[must_use]
 pub fn interval_ns(cpus: usize, busy: bool) -> u64 {
     let interval = (cpus.max(1) as u64).saturating_mul(1_000_000);
-    if busy {
-        interval.saturating_mul(16)
-    } else {
-        interval
-    }
+    if busy { interval.saturating_mul(16) } else { interval }
 }
 
 /// The CPU for a waking thread: where it last ran if that is idle (its cache is warm), where the waker runs if that is
 /// about to be, any idle one, and otherwise where it last ran. `previous` must be allowed, or any allowed CPU be given.
 #[must_use]
-pub fn wake_target(
-    previous: usize,
-    waker: usize,
-    loads: &[CpuLoad],
-    allowed: impl Fn(usize) -> bool,
-) -> usize {
+pub fn wake_target(previous: usize, waker: usize, loads: &[CpuLoad], allowed: impl Fn(usize) -> bool) -> usize {
     let idle = |cpu: usize| allowed(cpu) && loads.get(cpu).is_some_and(|load| load.running == 0);
     if idle(previous) {
         return previous;
@@ -125,18 +97,12 @@ pub fn wake_target(
 pub fn fork_target(parent: usize, loads: &[CpuLoad], allowed: impl Fn(usize) -> bool) -> usize {
     let key = |cpu: usize, load: &CpuLoad| (load.running, load.weight, cpu != parent);
     let candidates = loads.iter().enumerate().filter(|(cpu, _)| allowed(*cpu));
-    candidates
-        .min_by_key(|(cpu, load)| key(*cpu, load))
-        .map_or(parent, |(cpu, _)| cpu)
+    candidates.min_by_key(|(cpu, load)| key(*cpu, load)).map_or(parent, |(cpu, _)| cpu)
 }
 
 /// The CPU other than `this` with the most load of those that have something to give.
 fn busiest(this: usize, loads: &[CpuLoad]) -> Option<(usize, CpuLoad)> {
-    let others = loads
-        .iter()
-        .copied()
-        .enumerate()
-        .filter(|(cpu, load)| *cpu != this && load.running > 1);
+    let others = loads.iter().copied().enumerate().filter(|(cpu, load)| *cpu != this && load.running > 1);
     others.max_by_key(|(_, load)| load.weight)
 }
 
@@ -151,10 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn load(running: usize) -> CpuLoad {
-        CpuLoad {
-            running,
-            weight: running as u64 * 1024,
-        }
+        CpuLoad { running, weight: running as u64 * 1024 }
     }
 
     #[test]
@@ -177,16 +140,7 @@ mod tests {
 
     #[test]
     fn a_heavy_thread_ends_up_alone() {
-        let loads = [
-            CpuLoad {
-                running: 5,
-                weight: 5 * 1024,
-            },
-            CpuLoad {
-                running: 6,
-                weight: 88761 + 5 * 1024,
-            },
-        ];
+        let loads = [CpuLoad { running: 5, weight: 5 * 1024 }, CpuLoad { running: 6, weight: 88761 + 5 * 1024 }];
         let pull = Balancer::default().periodic(0, &loads).unwrap();
         assert_eq!(pull.threads, 5);
         assert!(!pull.admits(88761, 0) && pull.admits(1024, 4 * 1024));
@@ -200,10 +154,7 @@ mod tests {
         assert_eq!(wake_target(1, 0, &[load(0), load(1)], |cpu| cpu == 1), 1);
         assert_eq!(fork_target(0, &[load(1), load(1)], |_| true), 0);
         assert_eq!(fork_target(0, &[load(2), load(1)], |_| true), 1);
-        assert_eq!(
-            fork_target(0, &[load(2), load(1), load(3)], |cpu| cpu != 1),
-            0
-        );
+        assert_eq!(fork_target(0, &[load(2), load(1), load(3)], |cpu| cpu != 1), 0);
     }
 
     proptest! {

@@ -53,11 +53,7 @@ impl<T> Entity<T> {
     pub fn set_share(&mut self, nice: Nice, policy: Policy) {
         self.nice = nice;
         self.policy = policy;
-        self.weight = if policy == Policy::Idle {
-            Weight::IDLE
-        } else {
-            nice.weight()
-        };
+        self.weight = if policy == Policy::Idle { Weight::IDLE } else { nice.weight() };
     }
 
     #[must_use]

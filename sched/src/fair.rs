@@ -29,14 +29,7 @@ impl<T> FairQueue<T> {
     pub fn new(tunables: Tunables) -> Self {
         // Starting shortly before wrapping around, so that every boot passes through it.
         let min_vruntime = 0_u64.wrapping_sub(1 << 20);
-        Self {
-            tree: Tree::default(),
-            current: None,
-            load: 0,
-            min_vruntime,
-            tunables,
-            yielded: false,
-        }
+        Self { tree: Tree::default(), current: None, load: 0, min_vruntime, tunables, yielded: false }
     }
 
     /// The entity that runs, if it is one of this class.
@@ -89,16 +82,9 @@ impl<T> FairQueue<T> {
     /// Takes in a thread that has never run.
     pub fn enqueue_new(&mut self, mut runnable: Runnable<T>, now: u64) -> Enqueued {
         self.update_current(now);
-        let slice = self.slice_of(
-            runnable.entity.weight,
-            self.running() + 1,
-            self.load_with(&runnable),
-        );
+        let slice = self.slice_of(runnable.entity.weight, self.running() + 1, self.load_with(&runnable));
         let slice = runnable.entity.weight.scale(slice);
-        let current = self
-            .current
-            .as_ref()
-            .map(|current| current.entity.vruntime());
+        let current = self.current.as_ref().map(|current| current.entity.vruntime());
         runnable.entity.position.vruntime = placement::of_new(self.min_vruntime, slice, current);
         self.queue(runnable, now)
     }
@@ -111,8 +97,7 @@ impl<T> FairQueue<T> {
             let distance = entity.position.vruntime.wrapping_sub(min_vruntime);
             entity.position.vruntime = self.min_vruntime.wrapping_add(distance);
         }
-        entity.position.vruntime =
-            placement::of_woken(entity, self.min_vruntime, &self.tunables, now);
+        entity.position.vruntime = placement::of_woken(entity, self.min_vruntime, &self.tunables, now);
         self.queue(runnable, now)
     }
 
@@ -125,9 +110,7 @@ impl<T> FairQueue<T> {
     /// Takes out a queued thread, for another queue. `None` if it is not queued here at `position`.
     pub fn detach(&mut self, position: Position) -> Option<Migrant<T>> {
         let runnable = self.tree.remove(position)?;
-        self.load = self
-            .load
-            .saturating_sub(u64::from(runnable.entity.weight.share()));
+        self.load = self.load.saturating_sub(u64::from(runnable.entity.weight.share()));
         self.advance();
         Some(Migrant::leaving(runnable, self.min_vruntime))
     }
@@ -143,9 +126,7 @@ impl<T> FairQueue<T> {
         self.update_current(now);
         let runnable = self.current.take()?;
         self.yielded = false;
-        self.load = self
-            .load
-            .saturating_sub(u64::from(runnable.entity.weight.share()));
+        self.load = self.load.saturating_sub(u64::from(runnable.entity.weight.share()));
         self.advance();
         Some(runnable)
     }
@@ -179,9 +160,7 @@ impl<T> FairQueue<T> {
     fn seat_first(&mut self, now: u64) -> Option<&Runnable<T>> {
         let mut first = self.tree.pop_first()?;
         let entity = &mut first.entity;
-        entity.run_delay = entity
-            .run_delay
-            .wrapping_add(now.saturating_sub(entity.queued_at));
+        entity.run_delay = entity.run_delay.wrapping_add(now.saturating_sub(entity.queued_at));
         entity.times_run = entity.times_run.wrapping_add(1);
         entity.exec_start = now;
         entity.slice_start = entity.sum_exec;
@@ -212,10 +191,7 @@ impl<T> FairQueue<T> {
         self.tree.first()?;
         let entity = &self.current.as_ref()?.entity;
         let ran = entity.sum_exec.wrapping_sub(entity.slice_start);
-        Some(
-            self.slice_of(entity.weight, self.running(), self.load)
-                .saturating_sub(ran),
-        )
+        Some(self.slice_of(entity.weight, self.running(), self.load).saturating_sub(ran))
     }
 
     /// Changes nice value and policy of the running thread.
@@ -231,30 +207,21 @@ impl<T> FairQueue<T> {
     }
 
     /// The same for a queued thread. `None` if it is not queued here at `position`.
-    pub fn set_share_of_queued(
-        &mut self,
-        position: Position,
-        nice: Nice,
-        policy: Policy,
-        now: u64,
-    ) -> Option<Preempt> {
+    pub fn set_share_of_queued(&mut self, position: Position, nice: Nice, policy: Policy, now: u64) -> Option<Preempt> {
         self.update_current(now);
         let entity = self.tree.get_mut(position)?;
         change_share(&mut self.load, entity, nice, policy);
-        let preempt = self.current.as_ref().is_none_or(|current| {
-            placement::wakeup_preempts(&current.entity, entity, &self.tunables)
-        });
+        let preempt = self
+            .current
+            .as_ref()
+            .is_none_or(|current| placement::wakeup_preempts(&current.entity, entity, &self.tunables));
         Some(preempt.into())
     }
 
     /// The queued entity that a busy CPU should give away first: among the last `budget`, the one furthest from running
     /// that `movable` accepts.
     #[must_use]
-    pub fn find_movable(
-        &self,
-        budget: usize,
-        movable: &mut dyn FnMut(&Runnable<T>) -> bool,
-    ) -> Option<Position> {
+    pub fn find_movable(&self, budget: usize, movable: &mut dyn FnMut(&Runnable<T>) -> bool) -> Option<Position> {
         self.tree.find_last(budget, movable)
     }
 
@@ -262,16 +229,11 @@ impl<T> FairQueue<T> {
         self.load = self.load_with(&runnable);
         let position = runnable.entity.position;
         let preempt = match &self.current {
-            Some(current) => {
-                placement::wakeup_preempts(&current.entity, &runnable.entity, &self.tunables)
-            }
+            Some(current) => placement::wakeup_preempts(&current.entity, &runnable.entity, &self.tunables),
             None => true,
         };
         self.put_back(runnable, now);
-        Enqueued {
-            position,
-            preempt: preempt.into(),
-        }
+        Enqueued { position, preempt: preempt.into() }
     }
 
     fn put_back(&mut self, mut runnable: Runnable<T>, now: u64) {
@@ -281,10 +243,7 @@ impl<T> FairQueue<T> {
 
     /// Moves `min_vruntime` up to the least virtual runtime here, never back.
     fn advance(&mut self) {
-        let current = self
-            .current
-            .as_ref()
-            .map(|current| current.entity.vruntime());
+        let current = self.current.as_ref().map(|current| current.entity.vruntime());
         let first = self.tree.first().map(|first| first.vruntime);
         let least = match (current, first) {
             (Some(current), Some(first)) if placement::ahead(current, first) > 0 => first,
@@ -298,17 +257,13 @@ impl<T> FairQueue<T> {
     }
 
     fn load_with(&self, runnable: &Runnable<T>) -> u64 {
-        self.load
-            .saturating_add(u64::from(runnable.entity.weight.share()))
+        self.load.saturating_add(u64::from(runnable.entity.weight.share()))
     }
 
     /// The share of the period that `weight` has among `running` entities of `load` together.
     fn slice_of(&self, weight: Weight, running: usize, load: u64) -> u64 {
         let period = self.tunables.period_ns(running);
-        let share = period
-            .saturating_mul(u64::from(weight.share()))
-            .checked_div(load)
-            .unwrap_or(period);
+        let share = period.saturating_mul(u64::from(weight.share())).checked_div(load).unwrap_or(period);
         share.max(self.tunables.min_granularity_ns)
     }
 }

@@ -15,34 +15,20 @@ pub(crate) fn of_new(min_vruntime: u64, slice: u64, current: Option<u64>) -> u64
 
 /// Virtual runtime for a thread that slept: its own if it went to sleep recently or owes time, but at most half a latency
 /// in front of the queue, however long it slept.
-pub(crate) fn of_woken<T>(
-    entity: &Entity<T>,
-    min_vruntime: u64,
-    tunables: &Tunables,
-    now: u64,
-) -> u64 {
+pub(crate) fn of_woken<T>(entity: &Entity<T>, min_vruntime: u64, tunables: &Tunables, now: u64) -> u64 {
     let credit = match entity.policy() {
         Policy::Idle => tunables.min_granularity_ns,
         Policy::Normal | Policy::Batch => tunables.latency_ns / 2,
     };
     let front = min_vruntime.wrapping_sub(credit);
     // After a long sleep the difference may have wrapped around and say anything.
-    if entity.slept_long(now) || entity.position.ahead_of(front) < 0 {
-        front
-    } else {
-        entity.vruntime()
-    }
+    if entity.slept_long(now) || entity.position.ahead_of(front) < 0 { front } else { entity.vruntime() }
 }
 
 /// Whether `woken` should run in place of `current`.
-pub(crate) fn wakeup_preempts<T>(
-    current: &Entity<T>,
-    woken: &Entity<T>,
-    tunables: &Tunables,
-) -> bool {
+pub(crate) fn wakeup_preempts<T>(current: &Entity<T>, woken: &Entity<T>, tunables: &Tunables) -> bool {
     match (current.policy(), woken.policy()) {
-        (Policy::Normal | Policy::Batch, Policy::Batch | Policy::Idle)
-        | (Policy::Idle, Policy::Idle) => false,
+        (Policy::Normal | Policy::Batch, Policy::Batch | Policy::Idle) | (Policy::Idle, Policy::Idle) => false,
         (Policy::Idle, Policy::Normal | Policy::Batch) => true,
         (Policy::Normal | Policy::Batch, Policy::Normal) => {
             let behind = current.position.ahead_of(woken.vruntime());
@@ -52,13 +38,7 @@ pub(crate) fn wakeup_preempts<T>(
 }
 
 /// Whether the tick should take the CPU from `current`, which has had `ran` of its `slice`, when `first` waits.
-pub(crate) fn tick_preempts(
-    current: Position,
-    first: Position,
-    ran: u64,
-    slice: u64,
-    tunables: &Tunables,
-) -> bool {
+pub(crate) fn tick_preempts(current: Position, first: Position, ran: u64, slice: u64, tunables: &Tunables) -> bool {
     let slice = slice.min(tunables.latency_ns);
     if ran > slice {
         return true;
@@ -70,8 +50,7 @@ pub(crate) fn tick_preempts(
 /// Whether a `current` that has yielded should let `first` run. It should not if that would put `first` ahead of its share
 /// by more than the wake-up granularity: yielding is a hint, not a gift.
 pub(crate) fn yields_to<T>(current: &Entity<T>, first: Position, tunables: &Tunables) -> bool {
-    first.ahead_of(current.vruntime())
-        <= current.weight.scale(tunables.wakeup_granularity_ns) as i64
+    first.ahead_of(current.vruntime()) <= current.weight.scale(tunables.wakeup_granularity_ns) as i64
 }
 
 pub(crate) fn ahead(vruntime: u64, other: u64) -> i64 {

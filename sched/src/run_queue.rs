@@ -25,13 +25,7 @@ pub struct RunQueue<T> {
 impl<T> RunQueue<T> {
     #[must_use]
     pub fn new(tunables: Tunables) -> Self {
-        Self {
-            fair: FairQueue::new(tunables),
-            switches: 0,
-            last: None,
-            uninterruptible: 0,
-            counted_active: 0,
-        }
+        Self { fair: FairQueue::new(tunables), switches: 0, last: None, uninterruptible: 0, counted_active: 0 }
     }
 
     /// The fair class's queue, for what concerns it alone (shares, detaching, `min_vruntime`).
@@ -47,11 +41,7 @@ impl<T> RunQueue<T> {
     /// The class of what runs.
     #[must_use]
     pub fn class(&self) -> Class {
-        if self.fair.current().is_some() {
-            Class::Fair
-        } else {
-            Class::Idle
-        }
+        if self.fair.current().is_some() { Class::Fair } else { Class::Idle }
     }
 
     /// The running thread; `None` for the idle thread.
@@ -134,20 +124,10 @@ impl<T> fmt::Display for RunQueue<T> {
         let fair = &self.fair;
         write!(f, "{} runnable, load {}, ", fair.running(), fair.load())?;
         match fair.current() {
-            Some(current) => write!(
-                f,
-                "running {} at {}",
-                current.entity.id(),
-                current.entity.vruntime()
-            )?,
+            Some(current) => write!(f, "running {} at {}", current.entity.id(), current.entity.vruntime())?,
             None => f.write_str("idle")?,
         }
-        write!(
-            f,
-            ", min vruntime {}, {} switches",
-            fair.min_vruntime(),
-            self.switches
-        )
+        write!(f, ", min vruntime {}, {} switches", fair.min_vruntime(), self.switches)
     }
 }
 
@@ -158,10 +138,7 @@ mod tests {
     use alloc::boxed::Box;
 
     fn thread(id: u64) -> Runnable<u64> {
-        Runnable {
-            entity: Box::new(Entity::new(id, Nice::default(), Policy::Normal)),
-            owner: id,
-        }
+        Runnable { entity: Box::new(Entity::new(id, Nice::default(), Policy::Normal)), owner: id }
     }
 
     #[test]
@@ -183,10 +160,7 @@ mod tests {
             other.pick_next(20);
             other.block(Sleep::Interruptible, 30)
         };
-        assert_eq!(
-            sleeper.map(|sleeper| sleeper.entity.sum_exec_ns()),
-            Some(19)
-        );
+        assert_eq!(sleeper.map(|sleeper| sleeper.entity.sum_exec_ns()), Some(19));
         assert_eq!(queue.take_active_change() + other.take_active_change(), -1);
         assert_eq!(queue.switches(), 2);
         assert!(queue.to_string().starts_with("0 runnable, load 0, idle"));

@@ -24,12 +24,7 @@ pub struct Tree<T> {
 
 impl<T> Default for Tree<T> {
     fn default() -> Self {
-        Self {
-            front: None,
-            root: None,
-            len: 0,
-            random: 0x9E37_79B9,
-        }
+        Self { front: None, root: None, len: 0, random: 0x9E37_79B9 }
     }
 }
 
@@ -107,11 +102,7 @@ impl<T> Tree<T> {
     }
 
     /// The last position, looking at no more than `budget` entities from the end, whose entity `wanted` accepts.
-    pub fn find_last(
-        &self,
-        mut budget: usize,
-        wanted: &mut dyn FnMut(&Runnable<T>) -> bool,
-    ) -> Option<Position> {
+    pub fn find_last(&self, mut budget: usize, wanted: &mut dyn FnMut(&Runnable<T>) -> bool) -> Option<Position> {
         let mut found = None;
         let mut visit = |runnable: &Runnable<T>| {
             if budget == 0 {
@@ -144,11 +135,7 @@ impl<T> Tree<T> {
 
 impl<T> Entity<T> {
     fn child_towards(&mut self, position: Position) -> &mut Link<T> {
-        if position.before(self.position) {
-            &mut self.left
-        } else {
-            &mut self.right
-        }
+        if position.before(self.position) { &mut self.left } else { &mut self.right }
     }
 }
 
@@ -179,16 +166,10 @@ fn pop_leftmost<T>(link: &mut Link<T>) -> Option<Runnable<T>> {
 
 fn remove_below<T>(link: &mut Link<T>, position: Position) -> Option<Runnable<T>> {
     match link {
-        Some(node) if node.entity.position != position => {
-            remove_below(node.entity.child_towards(position), position)
-        }
+        Some(node) if node.entity.position != position => remove_below(node.entity.child_towards(position), position),
         _ => {
             let mut removed = link.take()?;
-            merge(
-                link,
-                removed.entity.left.take(),
-                removed.entity.right.take(),
-            );
+            merge(link, removed.entity.left.take(), removed.entity.right.take());
             Some(removed)
         }
     }
@@ -250,9 +231,7 @@ mod tests {
     }
 
     fn depth<T>(link: &Link<T>) -> usize {
-        link.as_ref().map_or(0, |node| {
-            1 + depth(&node.entity.left).max(depth(&node.entity.right))
-        })
+        link.as_ref().map_or(0, |node| 1 + depth(&node.entity.left).max(depth(&node.entity.right)))
     }
 
     #[test]
@@ -270,9 +249,7 @@ mod tests {
         for (id, vruntime) in [5, u64::MAX, 0, u64::MAX - 7].into_iter().enumerate() {
             tree.insert(runnable(vruntime, id as u64));
         }
-        let order: Vec<_> = core::iter::from_fn(|| tree.pop_first())
-            .map(|popped| popped.owner)
-            .collect();
+        let order: Vec<_> = core::iter::from_fn(|| tree.pop_first()).map(|popped| popped.owner).collect();
         assert_eq!(order, [3, 1, 2, 0]);
     }
 

@@ -30,8 +30,6 @@ impl Tunables {
     /// The time in which `running` entities should each run once.
     #[must_use]
     pub(crate) fn period_ns(&self, running: usize) -> u64 {
-        (running as u64)
-            .saturating_mul(self.min_granularity_ns)
-            .max(self.latency_ns)
+        (running as u64).saturating_mul(self.min_granularity_ns).max(self.latency_ns)
     }
 }

@@ -43,10 +43,7 @@ impl Weight {
     pub const IDLE: Self = Self::new(3);
 
     const fn new(share: u32) -> Self {
-        Self {
-            share,
-            inverse: (1024 << 32) / share as u64,
-        }
+        Self { share, inverse: (1024 << 32) / share as u64 }
     }
 
     #[must_use]
@@ -93,8 +90,8 @@ mod tests {
     #[test]
     fn each_level_is_a_quarter_more_than_the_next() {
         for value in -20..19 {
-            let ratio = f64::from(Nice::clamped(value).weight().share)
-                / f64::from(Nice::clamped(value + 1).weight().share);
+            let ratio =
+                f64::from(Nice::clamped(value).weight().share) / f64::from(Nice::clamped(value + 1).weight().share);
             assert!((1.18..1.33).contains(&ratio), "{value}: {ratio}");
         }
         assert_eq!(Nice::default().weight(), Weight::NICE_0);

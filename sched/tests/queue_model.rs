@@ -29,12 +29,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let queue = || FairQueue::new(Tunables::for_cpus(2));
-        Self {
-            queues: [queue(), queue()],
-            asleep: Vec::new(),
-            known: Vec::new(),
-            now: 0,
-        }
+        Self { queues: [queue(), queue()], asleep: Vec::new(), known: Vec::new(), now: 0 }
     }
 
     fn pass(&mut self, time: u64) {
@@ -47,9 +42,7 @@ impl World {
     }
 
     fn running_on(&self, cpu: usize) -> Option<usize> {
-        self.known
-            .iter()
-            .position(|known| known.place == Place::Running(cpu))
+        self.known.iter().position(|known| known.place == Place::Running(cpu))
     }
 
     fn fork(&mut self, cpu: usize, nice: i32) {
@@ -57,13 +50,7 @@ impl World {
         let entity = Box::new(Entity::new(id as u64, Nice::clamped(nice), Policy::Normal));
         let placed = self.queues[cpu].enqueue_new(Runnable { entity, owner: id }, self.now);
         let place = Place::Queued(cpu);
-        self.known.push(Known {
-            place,
-            home: cpu,
-            nice,
-            ran: 0,
-            position: Some(placed.position),
-        });
+        self.known.push(Known { place, home: cpu, nice, ran: 0, position: Some(placed.position) });
         self.asleep.push(None);
     }
 
@@ -73,14 +60,11 @@ impl World {
         };
         let home = match self.known[id].home {
             home if home == cpu => Home::Here,
-            home => Home::Elsewhere {
-                min_vruntime: self.queues[home].min_vruntime(),
-            },
+            home => Home::Elsewhere { min_vruntime: self.queues[home].min_vruntime() },
         };
         let placed = self.queues[cpu].enqueue_woken(runnable, home, self.now);
         let known = &mut self.known[id];
-        (known.place, known.home, known.position) =
-            (Place::Queued(cpu), cpu, Some(placed.position));
+        (known.place, known.home, known.position) = (Place::Queued(cpu), cpu, Some(placed.position));
     }
 
     fn block(&mut self, cpu: usize) {
@@ -98,33 +82,22 @@ impl World {
     fn pick(&mut self, cpu: usize) {
         let before = self.running_on(cpu);
         self.queues[cpu].update_current(self.now);
-        let updated = self.queues[cpu]
-            .current()
-            .map(|current| current.entity.vruntime());
-        let picked = self.queues[cpu]
-            .pick_next(self.now)
-            .map(|picked| (picked.owner, picked.entity.vruntime()));
-        let queued = self
-            .known
-            .iter()
-            .filter(|known| known.place == Place::Queued(cpu));
+        let updated = self.queues[cpu].current().map(|current| current.entity.vruntime());
+        let picked = self.queues[cpu].pick_next(self.now).map(|picked| (picked.owner, picked.entity.vruntime()));
+        let queued = self.known.iter().filter(|known| known.place == Place::Queued(cpu));
         let waiting: Vec<_> = queued.filter_map(|known| known.position).collect();
         assert_eq!(picked.is_some(), before.is_some() || !waiting.is_empty());
         let Some((owner, vruntime)) = picked else {
             return;
         };
         for position in waiting {
-            assert!(
-                vruntime.wrapping_sub(position.vruntime) as i64 <= 0,
-                "someone waits with less"
-            );
+            assert!(vruntime.wrapping_sub(position.vruntime) as i64 <= 0, "someone waits with less");
         }
         if before == Some(owner) {
             return;
         }
         if let Some(before) = before {
-            let position =
-                self.queues[cpu].find_movable(usize::MAX, &mut |runnable| runnable.owner == before);
+            let position = self.queues[cpu].find_movable(usize::MAX, &mut |runnable| runnable.owner == before);
             self.known[before].place = Place::Queued(cpu);
             self.known[before].position = Some(position.expect("put back"));
             assert_eq!(position.map(|position| position.vruntime), updated);
@@ -138,21 +111,11 @@ impl World {
             return;
         };
         let position = self.known[id].position.unwrap();
-        let migrant: Migrant<usize> = self.queues[from]
-            .detach(position)
-            .expect("queued where it should be");
-        let distance = position
-            .vruntime
-            .wrapping_sub(self.queues[from].min_vruntime());
+        let migrant: Migrant<usize> = self.queues[from].detach(position).expect("queued where it should be");
+        let distance = position.vruntime.wrapping_sub(self.queues[from].min_vruntime());
         let to = 1 - from;
         let placed = self.queues[to].attach(migrant, self.now);
-        assert_eq!(
-            placed
-                .position
-                .vruntime
-                .wrapping_sub(self.queues[to].min_vruntime()),
-            distance
-        );
+        assert_eq!(placed.position.vruntime.wrapping_sub(self.queues[to].min_vruntime()), distance);
         let known = &mut self.known[id];
         (known.place, known.home, known.position) = (Place::Queued(to), to, Some(placed.position));
     }
@@ -167,18 +130,12 @@ impl World {
                 true
             }
             Place::Running(cpu) => {
-                let _ = self.queues[cpu].set_share_of_current(
-                    Nice::clamped(nice),
-                    Policy::Normal,
-                    self.now,
-                );
+                let _ = self.queues[cpu].set_share_of_current(Nice::clamped(nice), Policy::Normal, self.now);
                 true
             }
             Place::Queued(cpu) => {
                 let position = self.known[id].position.unwrap();
-                self.queues[cpu]
-                    .set_share_of_queued(position, Nice::clamped(nice), Policy::Normal, self.now)
-                    .is_some()
+                self.queues[cpu].set_share_of_queued(position, Nice::clamped(nice), Policy::Normal, self.now).is_some()
             }
         };
         assert!(changed);
@@ -190,14 +147,8 @@ impl World {
             let here = |known: &&Known| matches!(known.place, Place::Queued(at) | Place::Running(at) if at == cpu);
             assert_eq!(queue.running(), self.known.iter().filter(here).count());
             let weight = |known: &Known| u64::from(Nice::clamped(known.nice).weight().share());
-            assert_eq!(
-                queue.load(),
-                self.known.iter().filter(here).map(weight).sum::<u64>()
-            );
-            assert_eq!(
-                queue.current().map(|current| current.owner),
-                self.running_on(cpu)
-            );
+            assert_eq!(queue.load(), self.known.iter().filter(here).map(weight).sum::<u64>());
+            assert_eq!(queue.current().map(|current| current.owner), self.running_on(cpu));
         }
     }
 }

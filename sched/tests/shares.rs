@@ -6,10 +6,7 @@ const TICK: u64 = 4_000_000;
 const MINUTE: u64 = 60_000_000_000;
 
 fn thread(id: u64, nice: i32) -> Runnable<u64> {
-    Runnable {
-        entity: Box::new(Entity::new(id, Nice::clamped(nice), Policy::Normal)),
-        owner: id,
-    }
+    Runnable { entity: Box::new(Entity::new(id, Nice::clamped(nice), Policy::Normal)), owner: id }
 }
 
 /// Runs always-runnable threads of these nice values for `length`; how long each ran.
@@ -32,18 +29,12 @@ fn simulate(nices: &[i32], length: u64) -> Vec<u64> {
 
 fn assert_shares(nices: &[i32]) {
     let ran = simulate(nices, MINUTE);
-    let total: u64 = nices
-        .iter()
-        .map(|&nice| u64::from(Nice::clamped(nice).weight().share()))
-        .sum();
+    let total: u64 = nices.iter().map(|&nice| u64::from(Nice::clamped(nice).weight().share())).sum();
     for (&nice, &ran) in nices.iter().zip(&ran) {
         let due = MINUTE as f64 * f64::from(Nice::clamped(nice).weight().share()) / total as f64;
         let error = (ran as f64 - due).abs();
         // One per cent, or what two turns of a tick's length come to for those who get few of them.
-        assert!(
-            error <= (due / 100.0).max(2.0 * TICK as f64),
-            "nice {nice}: ran {ran}, due {due}"
-        );
+        assert!(error <= (due / 100.0).max(2.0 * TICK as f64), "nice {nice}: ran {ran}, due {due}");
         assert!(error <= MINUTE as f64 / 100.0);
     }
 }
@@ -95,10 +86,7 @@ fn with_sleeper(pause: u64, burst: u64) -> (u64, u64) {
             && let Some(sleeper) = asleep.take()
         {
             wanted = burst;
-            preempt |= queue
-                .wake(sleeper, Home::Here, Sleep::Interruptible, now)
-                .preempt
-                == Preempt::Yes;
+            preempt |= queue.wake(sleeper, Home::Here, Sleep::Interruptible, now).preempt == Preempt::Yes;
         }
         if preempt {
             queue.pick_next(now);
@@ -165,14 +153,9 @@ fn waking_elsewhere_keeps_the_distance_from_the_front() {
     old.pick_next(0);
     let sleeper = old.take_current(3_000_000).unwrap();
     let distance = sleeper.entity.vruntime().wrapping_sub(old.min_vruntime());
-    let home = Home::Elsewhere {
-        min_vruntime: old.min_vruntime(),
-    };
+    let home = Home::Elsewhere { min_vruntime: old.min_vruntime() };
     let placed = new.enqueue_woken(sleeper, home, 50_000_000_000);
-    assert_eq!(
-        placed.position.vruntime.wrapping_sub(new.min_vruntime()),
-        distance
-    );
+    assert_eq!(placed.position.vruntime.wrapping_sub(new.min_vruntime()), distance);
 }
 
 #[test]
@@ -187,10 +170,7 @@ fn batch_and_idle_threads_do_not_preempt_and_idle_ones_are_preempted() {
     let wake = |running, waking| {
         let entity = Box::new(Entity::new(2, Nice::default(), waking));
         let woken = Runnable { entity, owner: 2 };
-        queue_of(running)
-            .enqueue_woken(woken, Home::Here, 100_000_000)
-            .preempt
-            == Preempt::Yes
+        queue_of(running).enqueue_woken(woken, Home::Here, 100_000_000).preempt == Preempt::Yes
     };
     assert!(wake(Policy::Normal, Policy::Normal));
     assert!(!wake(Policy::Normal, Policy::Batch));

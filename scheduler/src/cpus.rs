@@ -1,4 +1,5 @@
 //! What each CPU has of its own.
+use crate::remote::Remote;
 use crate::timers::TimerAction;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -33,6 +34,7 @@ pub(crate) struct Cpu {
     /// Nanoseconds that the idle thread ran, and since when it runs.
     pub idle_time: AtomicU64,
     pub next_tick: AtomicU64,
+    pub remote: Remote,
 }
 
 static CPUS: Once<Vec<Cpu>> = Once::new();
@@ -58,6 +60,7 @@ pub fn start_cpus(count: usize, chip: &'static dyn Chip) {
             armed: AtomicU64::new(u64::MAX),
             idle_time: AtomicU64::new(0),
             next_tick: AtomicU64::new(u64::MAX),
+            remote: Remote::new(),
         });
     }
     assert!(CPUS.set(cpus).is_ok() && CHIP.set(chip).is_ok(), "CPUs are started once");

@@ -59,6 +59,10 @@ pub enum Rank {
     RunQueue,
     /// Remote calls to other CPUs.
     RemoteCall,
+    /// A CPU's spare kernel stacks.
+    KernelStacks,
+    /// The kernel's own page tables.
+    KernelTable,
     /// Kernel virtual ranges.
     Vmalloc,
     /// Slabs of one size.

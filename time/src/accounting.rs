@@ -28,11 +28,7 @@ impl CpuAccount {
     /// An account opened at `now`, on which `spent` runs.
     #[must_use]
     pub const fn new(spent: Spent, now: u64) -> Self {
-        Self {
-            totals: [0; 8],
-            now_in: spent,
-            since: now,
-        }
+        Self { totals: [0; 8], now_in: spent, since: now }
     }
 
     /// From `now` on, time counts as `spent`. What was closed, and its nanoseconds since the last change.
@@ -85,10 +81,7 @@ impl Reported {
             None => 0,
         };
         let system = share.clamp(self.system, runtime - self.user);
-        *self = Self {
-            user: runtime - system,
-            system,
-        };
+        *self = Self { user: runtime - system, system };
         (self.user, self.system)
     }
 }

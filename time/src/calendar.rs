@@ -30,16 +30,14 @@ impl CivilTime {
         let march_year = i64::from(self.year) - i64::from(self.month < 3);
         let march_month = i64::from((self.month + 9) % 12);
         let leap_days = march_year / 4 - march_year / 100 + march_year / 400;
-        let days =
-            march_year * 365 + leap_days + (march_month * 153 + 2) / 5 + i64::from(self.day) - 1;
+        let days = march_year * 365 + leap_days + (march_month * 153 + 2) / 5 + i64::from(self.day) - 1;
         // From 1 March of year 0 to 1 January 1970.
         let days = days - 719_468;
         Some(days * 86_400 + i64::from(self.hour * 3600 + self.minute * 60 + self.second))
     }
 
     fn days_in_month(self) -> u32 {
-        let leap = self.year.is_multiple_of(4)
-            && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400));
+        let leap = self.year.is_multiple_of(4) && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400));
         match self.month {
             2 if leap => 29,
             2 => 28,
@@ -58,71 +56,28 @@ mod tests {
         let mut expected = 0;
         for year in 1970..2400 {
             for month in 1..=12 {
-                let days = CivilTime {
-                    year,
-                    month,
-                    day: 1,
-                    hour: 0,
-                    minute: 0,
-                    second: 0,
-                }
-                .days_in_month();
+                let days = CivilTime { year, month, day: 1, hour: 0, minute: 0, second: 0 }.days_in_month();
                 for day in 1..=days {
-                    let time = CivilTime {
-                        year,
-                        month,
-                        day,
-                        hour: 23,
-                        minute: 59,
-                        second: 59,
-                    };
+                    let time = CivilTime { year, month, day, hour: 23, minute: 59, second: 59 };
                     expected += 86_400;
                     assert_eq!(time.to_seconds(), Some(expected - 1), "{time:?}");
                 }
             }
         }
-        let known = CivilTime {
-            year: 2009,
-            month: 2,
-            day: 13,
-            hour: 23,
-            minute: 31,
-            second: 30,
-        };
+        let known = CivilTime { year: 2009, month: 2, day: 13, hour: 23, minute: 31, second: 30 };
         assert_eq!(known.to_seconds(), Some(1_234_567_890));
     }
 
     #[test]
     fn dates_that_do_not_exist_are_refused() {
-        let good = CivilTime {
-            year: 2023,
-            month: 2,
-            day: 28,
-            hour: 0,
-            minute: 0,
-            second: 0,
-        };
+        let good = CivilTime { year: 2023, month: 2, day: 28, hour: 0, minute: 0, second: 0 };
         assert!(good.to_seconds().is_some());
         assert_eq!(CivilTime { day: 29, ..good }.to_seconds(), None);
         assert_eq!(CivilTime { month: 0, ..good }.to_seconds(), None);
         assert_eq!(CivilTime { month: 13, ..good }.to_seconds(), None);
         assert_eq!(CivilTime { day: 0, ..good }.to_seconds(), None);
         assert_eq!(CivilTime { hour: 24, ..good }.to_seconds(), None);
-        assert_eq!(
-            CivilTime {
-                second: 165,
-                ..good
-            }
-            .to_seconds(),
-            None
-        );
-        assert_eq!(
-            CivilTime {
-                year: u32::MAX,
-                ..good
-            }
-            .to_seconds(),
-            None
-        );
+        assert_eq!(CivilTime { second: 165, ..good }.to_seconds(), None);
+        assert_eq!(CivilTime { year: u32::MAX, ..good }.to_seconds(), None);
     }
 }

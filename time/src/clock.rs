@@ -27,13 +27,7 @@ impl Clock {
     #[must_use]
     pub fn starting(hertz: u64, cycles: u64) -> Option<Self> {
         let rate = Ratio::between(hertz, NANOSECONDS_PER_SECOND)?;
-        Some(Self {
-            rate,
-            base_cycles: cycles,
-            base_ns: 0,
-            realtime_at_zero: Timespec::ZERO,
-            tai_offset: 0,
-        })
+        Some(Self { rate, base_cycles: cycles, base_ns: 0, realtime_at_zero: Timespec::ZERO, tai_offset: 0 })
     }
 
     /// Nanoseconds since boot. A counter that lags behind the base (another CPU's, by a little) reads as the base.
@@ -62,16 +56,14 @@ impl Clock {
     /// `CLOCK_TAI`.
     #[must_use]
     pub fn tai(&self, cycles: u64) -> Timespec {
-        self.realtime(cycles)
-            .saturating_add(Timespec::from_seconds(i64::from(self.tai_offset)))
+        self.realtime(cycles).saturating_add(Timespec::from_seconds(i64::from(self.tai_offset)))
     }
 
     /// The monotonic instant at which the real-time clock will show `time`; zero if it has passed before boot, the greatest
     /// if it is out of range. For absolute timers of `CLOCK_REALTIME`, to be taken again when that clock is set.
     #[must_use]
     pub fn monotonic_of_realtime(&self, time: Timespec) -> u64 {
-        time.saturating_sub(self.realtime_at_zero)
-            .to_ns_saturating()
+        time.saturating_sub(self.realtime_at_zero).to_ns_saturating()
     }
 
     /// The counter's value at the monotonic instant `ns`, rounded up, for a deadline timer; `to_cycles` is the inverse of
@@ -79,8 +71,7 @@ impl Clock {
     #[must_use]
     pub fn cycles_at(&self, ns: u64, to_cycles: Ratio) -> u64 {
         let ahead = ns.saturating_sub(self.base_ns);
-        self.base_cycles
-            .saturating_add(to_cycles.apply(ahead).saturating_add(1))
+        self.base_cycles.saturating_add(to_cycles.apply(ahead).saturating_add(1))
     }
 
     /// Sets the real-time clock to `time` at `cycles` (`clock_settime(2)`). `None` (EINVAL) if `time` is not settable or
@@ -90,9 +81,7 @@ impl Clock {
         if !time.is_settable() {
             return None;
         }
-        self.realtime_at_zero = time
-            .checked_sub(self.monotonic(cycles))
-            .filter(|zero| !zero.is_negative())?;
+        self.realtime_at_zero = time.checked_sub(self.monotonic(cycles)).filter(|zero| !zero.is_negative())?;
         Some(self)
     }
 
@@ -100,11 +89,7 @@ impl Clock {
     #[must_use]
     pub fn with_rate(mut self, rate: Ratio, cycles: u64) -> Self {
         self.base_ns = self.monotonic_ns(cycles);
-        self.base_cycles = if (cycles.wrapping_sub(self.base_cycles) as i64) < 0 {
-            self.base_cycles
-        } else {
-            cycles
-        };
+        self.base_cycles = if (cycles.wrapping_sub(self.base_cycles) as i64) < 0 { self.base_cycles } else { cycles };
         self.rate = rate;
         self
     }
@@ -127,20 +112,9 @@ impl Clock {
     #[inline]
     #[must_use]
     pub fn from_words(words: [u64; Self::WORDS]) -> Self {
-        let [
-            mult,
-            shift,
-            base_cycles,
-            base_ns,
-            seconds,
-            nanoseconds,
-            tai_offset,
-        ] = words;
+        let [mult, shift, base_cycles, base_ns, seconds, nanoseconds, tai_offset] = words;
         Self {
-            rate: Ratio {
-                mult,
-                shift: shift as u32,
-            },
+            rate: Ratio { mult, shift: shift as u32 },
             base_cycles,
             base_ns,
             realtime_at_zero: Timespec::wrapped(seconds as i64, nanoseconds as u32),
@@ -168,22 +142,14 @@ mod tests {
         assert_eq!(set.realtime(now), time);
         assert_eq!(set.tai(now), time);
         assert_eq!(set.monotonic(now), clock().monotonic(now));
-        assert_eq!(
-            set.monotonic_of_realtime(set.realtime(now)),
-            set.monotonic_ns(now)
-        );
+        assert_eq!(set.monotonic_of_realtime(set.realtime(now)), set.monotonic_ns(now));
         assert_eq!(set.monotonic_of_realtime(Timespec::ZERO), 0);
     }
 
     #[test]
     fn times_that_cannot_be_set_are_refused() {
         let now = 1_000_000 + 5 * 2_500_000_000;
-        for (seconds, nanoseconds) in [
-            (-1, 0),
-            (4, 0),
-            (i64::MAX, 0),
-            (i64::MAX / 1_000_000_000 - 1, 0),
-        ] {
+        for (seconds, nanoseconds) in [(-1, 0), (4, 0), (i64::MAX, 0), (i64::MAX / 1_000_000_000 - 1, 0)] {
             let time = Timespec::new(seconds, nanoseconds).unwrap();
             assert_eq!(clock().with_realtime(time, now), None, "{time:?}");
         }

@@ -41,8 +41,7 @@ impl Interval {
     /// Time left until the next expiry: zero if disarmed, at least one nanosecond if armed (its expiry may be on its way).
     #[must_use]
     pub fn remaining(&self, now: u64) -> u64 {
-        self.deadline
-            .map_or(0, |deadline| deadline.saturating_sub(now).max(1))
+        self.deadline.map_or(0, |deadline| deadline.saturating_sub(now).max(1))
     }
 
     /// The timer's deadline has come (or not, if it was set anew meanwhile). How many expiries there have been up to `now`;
@@ -73,10 +72,7 @@ mod tests {
         assert_eq!((timer.remaining(5), timer.expire(5)), (0, 0));
         assert_eq!(timer.set(Some(Start::After(10)), 0, 5), Some(15));
         assert_eq!((timer.remaining(8), timer.remaining(20)), (7, 1));
-        assert_eq!(
-            (timer.expire(14), timer.expire(15), timer.expire(16)),
-            (0, 1, 0)
-        );
+        assert_eq!((timer.expire(14), timer.expire(15), timer.expire(16)), (0, 1, 0));
         assert_eq!(timer.set(Some(Start::At(3)), 0, 5), Some(3));
         assert_eq!(timer.set(None, 7, 5), None);
         assert_eq!(timer.expire(u64::MAX), 0);

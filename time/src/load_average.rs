@@ -22,10 +22,7 @@ impl LoadAverage {
     /// Zero, at tick `now`.
     #[must_use]
     pub const fn new(now: u64) -> Self {
-        Self {
-            loads: [0; 3],
-            due: now.saturating_add(LOAD_PERIOD_TICKS),
-        }
+        Self { loads: [0; 3], due: now.saturating_add(LOAD_PERIOD_TICKS) }
     }
 
     /// The tick at which an update is due.
@@ -41,9 +38,7 @@ impl LoadAverage {
             return false;
         };
         let periods = late / LOAD_PERIOD_TICKS + 1;
-        self.due = self
-            .due
-            .saturating_add(periods.saturating_mul(LOAD_PERIOD_TICKS));
+        self.due = self.due.saturating_add(periods.saturating_mul(LOAD_PERIOD_TICKS));
         let active = active.min(1 << 40) << PLACES;
         for (load, decay) in self.loads.iter_mut().zip(DECAY) {
             *load = decayed(*load, power(decay, periods), active);
@@ -65,24 +60,14 @@ impl fmt::Display for LoadAverage {
             let rounded = load + ONE / 200;
             (rounded >> PLACES, ((rounded & (ONE - 1)) * 100) >> PLACES)
         });
-        write!(
-            f,
-            "{}.{:02} {}.{:02} {}.{:02}",
-            one.0, one.1, five.0, five.1, fifteen.0, fifteen.1
-        )
+        write!(f, "{}.{:02} {}.{:02} {}.{:02}", one.0, one.1, five.0, five.1, fifteen.0, fifteen.1)
     }
 }
 
 fn decayed(load: u64, decay: u64, active: u64) -> u64 {
-    let sum = load
-        .saturating_mul(decay)
-        .saturating_add(active.saturating_mul(ONE - decay));
+    let sum = load.saturating_mul(decay).saturating_add(active.saturating_mul(ONE - decay));
     // Rounded towards `active`, or a rising load would never reach it.
-    let sum = if active >= load {
-        sum.saturating_add(ONE - 1)
-    } else {
-        sum
-    };
+    let sum = if active >= load { sum.saturating_add(ONE - 1) } else { sum };
     sum / ONE
 }
 

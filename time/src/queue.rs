@@ -48,34 +48,27 @@ impl<T> Default for TimerQueue<T> {
 impl<T> TimerQueue<T> {
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            timers: Slots::new(),
-            heap: Vec::new(),
-            sequence: 0,
-        }
+        Self { timers: Slots::new(), heap: Vec::new(), sequence: 0 }
     }
 
     /// Makes room for `more` timers. Allocates: for queues not yet under a lock that forbids it.
     pub fn try_reserve(&mut self, more: usize) -> Result<(), TryReserveError> {
         self.timers.try_reserve(more)?;
-        self.heap
-            .try_reserve(self.timers.capacity().saturating_sub(self.heap.len()))
+        self.heap.try_reserve(self.timers.capacity().saturating_sub(self.heap.len()))
     }
 
     /// How much room to ask for if the queue is full: make a new queue, `try_reserve` that much without the lock, and hand
     /// it to [`TimerQueue::move_into`] under the lock.
     #[must_use]
     pub fn room_wanted(&self) -> Option<usize> {
-        self.timers
-            .is_full()
-            .then(|| (self.timers.capacity() * 2).max(64))
+        self.timers.is_full().then(|| (self.timers.capacity() * 2).max(64))
     }
 
     /// Moves all timers into the empty queue `roomier`, which becomes this one; if it is not empty or not roomier, nothing
     /// happens. What is left in `roomier` is the old memory, to be dropped without the lock. Does not allocate.
     pub fn move_into(&mut self, roomier: &mut Self) {
-        let fits = roomier.timers.capacity() >= self.timers.capacity()
-            && roomier.heap.capacity() >= self.heap.capacity();
+        let fits =
+            roomier.timers.capacity() >= self.timers.capacity() && roomier.heap.capacity() >= self.heap.capacity();
         if fits && roomier.timers.used() == 0 && roomier.heap.is_empty() {
             self.timers.move_into(&mut roomier.timers);
             roomier.heap.append(&mut self.heap);
@@ -88,12 +81,7 @@ impl<T> TimerQueue<T> {
         if self.heap.capacity() <= self.timers.used() {
             return Err(payload);
         }
-        self.timers
-            .insert(Timer {
-                place: None,
-                payload,
-            })
-            .map_err(|timer| timer.payload)
+        self.timers.insert(Timer { place: None, payload }).map_err(|timer| timer.payload)
     }
 
     /// Removes a timer, armed or not, with what it carried.
@@ -114,11 +102,7 @@ impl<T> TimerQueue<T> {
         };
         let sequence = self.sequence;
         self.sequence = self.sequence.wrapping_add(1);
-        let armed = Armed {
-            deadline,
-            sequence,
-            slot: id.index,
-        };
+        let armed = Armed { deadline, sequence, slot: id.index };
         match self.heap.get_mut(place) {
             Some(entry) => *entry = armed,
             // There is capacity, by the invariant.
@@ -189,11 +173,7 @@ impl<T> TimerQueue<T> {
     fn settle(&mut self, place: usize) -> usize {
         let entry = self.heap[place];
         let hole = self.sift_up(place, &entry);
-        let hole = if hole == place {
-            self.sift_down(place, &entry)
-        } else {
-            hole
-        };
+        let hole = if hole == place { self.sift_down(place, &entry) } else { hole };
         self.put(hole, entry);
         hole
     }
@@ -216,13 +196,7 @@ impl<T> TimerQueue<T> {
             let first = hole * CHILDREN + 1;
             let last = (first + CHILDREN).min(self.heap.len());
             let children = first.min(last)..last;
-            let Some(child) = children.reduce(|a, b| {
-                if self.heap[b].before(&self.heap[a]) {
-                    b
-                } else {
-                    a
-                }
-            }) else {
+            let Some(child) = children.reduce(|a, b| if self.heap[b].before(&self.heap[a]) { b } else { a }) else {
                 return hole;
             };
             let below = self.heap[child];

@@ -8,10 +8,7 @@ pub struct Ratio {
 }
 
 impl Ratio {
-    pub const ONE: Self = Self {
-        mult: 1 << 32,
-        shift: 32,
-    };
+    pub const ONE: Self = Self { mult: 1 << 32, shift: 32 };
 
     /// Turns counts at `from` a second into counts at `to` a second. `None` if either is zero or `to / from` is more than
     /// 2^31. The error is below one part in 2^32 as long as `from / to` is at most 2^30.
@@ -37,11 +34,7 @@ impl Ratio {
     #[must_use]
     pub fn apply(self, count: u64) -> u64 {
         let scaled = (u128::from(count) * u128::from(self.mult)) >> (self.shift & 63);
-        if scaled >> 64 == 0 {
-            scaled as u64
-        } else {
-            u64::MAX
-        }
+        if scaled >> 64 == 0 { scaled as u64 } else { u64::MAX }
     }
 
     /// This ratio, faster by `parts` in 2^32 (slower if negative): a clock's frequency correction.
@@ -49,10 +42,7 @@ impl Ratio {
     pub fn adjusted(self, parts: i32) -> Self {
         let change = (i128::from(self.mult) * i128::from(parts)) >> 32;
         let mult = (i128::from(self.mult) + change).clamp(1, i128::from(i64::MAX));
-        Self {
-            mult: mult as u64,
-            shift: self.shift,
-        }
+        Self { mult: mult as u64, shift: self.shift }
     }
 }
 
@@ -70,10 +60,7 @@ mod tests {
         assert_eq!(Ratio::between(1, 0), None);
         assert_eq!(Ratio::between(1, u64::MAX), None);
         assert_eq!(Ratio::ONE.apply(u64::MAX), u64::MAX);
-        assert_eq!(
-            Ratio::between(1, 1 << 20).unwrap().apply(u64::MAX),
-            u64::MAX
-        );
+        assert_eq!(Ratio::between(1, 1 << 20).unwrap().apply(u64::MAX), u64::MAX);
     }
 
     #[test]
@@ -81,10 +68,7 @@ mod tests {
         let plain = Ratio::between(2_000_000_000, NANOSECONDS_PER_SECOND).unwrap();
         // 500 parts in a million.
         let faster = plain.adjusted(2_147_484);
-        assert_eq!(
-            faster.apply(2_000_000_000) - NANOSECONDS_PER_SECOND,
-            500_000
-        );
+        assert_eq!(faster.apply(2_000_000_000) - NANOSECONDS_PER_SECOND, 500_000);
         assert!(plain.adjusted(i32::MIN).apply(1 << 40) > 0);
     }
 

@@ -31,11 +31,7 @@ pub(crate) struct Slots<S> {
 
 impl<S> Slots<S> {
     pub const fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            free: None,
-            used: 0,
-        }
+        Self { slots: Vec::new(), free: None, used: 0 }
     }
 
     pub fn capacity(&self) -> usize {
@@ -73,24 +69,15 @@ impl<S> Slots<S> {
         self.used += 1;
         let Some(index) = self.free else {
             let index = self.slots.len() as u32;
-            self.slots.push(Slot {
-                generation: 0,
-                state: State::Used(state),
-            });
-            return Ok(TimerId {
-                index,
-                generation: 0,
-            });
+            self.slots.push(Slot { generation: 0, state: State::Used(state) });
+            return Ok(TimerId { index, generation: 0 });
         };
         let slot = &mut self.slots[index as usize];
         if let State::Free { next } = slot.state {
             self.free = next;
         }
         slot.state = State::Used(state);
-        Ok(TimerId {
-            index,
-            generation: slot.generation,
-        })
+        Ok(TimerId { index, generation: slot.generation })
     }
 
     pub fn remove(&mut self, id: TimerId) -> Option<S> {
@@ -108,20 +95,14 @@ impl<S> Slots<S> {
 
     pub fn get(&self, id: TimerId) -> Option<&S> {
         match self.slots.get(id.index as usize) {
-            Some(Slot {
-                generation,
-                state: State::Used(state),
-            }) if *generation == id.generation => Some(state),
+            Some(Slot { generation, state: State::Used(state) }) if *generation == id.generation => Some(state),
             _ => None,
         }
     }
 
     pub fn get_mut(&mut self, id: TimerId) -> Option<&mut S> {
         match self.slots.get_mut(id.index as usize) {
-            Some(Slot {
-                generation,
-                state: State::Used(state),
-            }) if *generation == id.generation => Some(state),
+            Some(Slot { generation, state: State::Used(state) }) if *generation == id.generation => Some(state),
             _ => None,
         }
     }
@@ -129,16 +110,9 @@ impl<S> Slots<S> {
     /// The state in a slot that is known to be used, and its name.
     pub fn at(&mut self, index: u32) -> Option<(TimerId, &mut S)> {
         match self.slots.get_mut(index as usize) {
-            Some(Slot {
-                generation,
-                state: State::Used(state),
-            }) => Some((
-                TimerId {
-                    index,
-                    generation: *generation,
-                },
-                state,
-            )),
+            Some(Slot { generation, state: State::Used(state) }) => {
+                Some((TimerId { index, generation: *generation }, state))
+            }
             _ => None,
         }
     }

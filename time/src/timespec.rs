@@ -19,18 +19,9 @@ pub struct Timespec {
 }
 
 impl Timespec {
-    pub const ZERO: Self = Self {
-        seconds: 0,
-        nanoseconds: 0,
-    };
-    pub const MAX: Self = Self {
-        seconds: i64::MAX,
-        nanoseconds: NANOSECONDS - 1,
-    };
-    pub const MIN: Self = Self {
-        seconds: i64::MIN,
-        nanoseconds: 0,
-    };
+    pub const ZERO: Self = Self { seconds: 0, nanoseconds: 0 };
+    pub const MAX: Self = Self { seconds: i64::MAX, nanoseconds: NANOSECONDS - 1 };
+    pub const MIN: Self = Self { seconds: i64::MIN, nanoseconds: 0 };
 
     /// From user space's two numbers. `None` (EINVAL) if the nanoseconds are not 0 to 999,999,999.
     #[must_use]
@@ -38,21 +29,14 @@ impl Timespec {
         if nanoseconds < 0 || nanoseconds >= NANOSECONDS as i64 {
             return None;
         }
-        Some(Self {
-            seconds,
-            nanoseconds: nanoseconds as u32,
-        })
+        Some(Self { seconds, nanoseconds: nanoseconds as u32 })
     }
 
     /// A length of time or an absolute deadline; `None` (EINVAL) also if it is negative, as `nanosleep(2)`, `futex(2)`,
     /// `ppoll(2)` and the timers have it.
     #[must_use]
     pub const fn non_negative(seconds: i64, nanoseconds: i64) -> Option<Self> {
-        if seconds < 0 {
-            None
-        } else {
-            Self::new(seconds, nanoseconds)
-        }
+        if seconds < 0 { None } else { Self::new(seconds, nanoseconds) }
     }
 
     /// From a `timeval`; `None` (EINVAL) if the microseconds are not 0 to 999,999.
@@ -66,34 +50,21 @@ impl Timespec {
 
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
-        Self {
-            seconds,
-            nanoseconds: 0,
-        }
+        Self { seconds, nanoseconds: 0 }
     }
 
     #[inline]
     #[must_use]
     pub const fn from_ns(ns: u64) -> Self {
         let seconds = (ns / NANOSECONDS_PER_SECOND) as i64;
-        Self {
-            seconds,
-            nanoseconds: (ns % NANOSECONDS_PER_SECOND) as u32,
-        }
+        Self { seconds, nanoseconds: (ns % NANOSECONDS_PER_SECOND) as u32 }
     }
 
     /// For words read from memory that may be torn: whatever they say, the nanoseconds end up in range.
     #[inline]
     pub(crate) const fn wrapped(seconds: i64, nanoseconds: u32) -> Self {
-        let nanoseconds = if nanoseconds < NANOSECONDS {
-            nanoseconds
-        } else {
-            0
-        };
-        Self {
-            seconds,
-            nanoseconds,
-        }
+        let nanoseconds = if nanoseconds < NANOSECONDS { nanoseconds } else { 0 };
+        Self { seconds, nanoseconds }
     }
 
     #[inline]
@@ -141,18 +112,14 @@ impl Timespec {
     /// The instant that lies this long after `now`, both in nanoseconds; saturates at "never".
     #[must_use]
     pub fn after(self, now: u64) -> u64 {
-        now.saturating_add(self.to_ns_saturating())
-            .min(i64::MAX as u64)
+        now.saturating_add(self.to_ns_saturating()).min(i64::MAX as u64)
     }
 
     #[must_use]
     pub const fn checked_add(self, other: Self) -> Option<Self> {
         let nanoseconds = self.nanoseconds + other.nanoseconds;
-        let (carry, nanoseconds) = if nanoseconds >= NANOSECONDS {
-            (1, nanoseconds - NANOSECONDS)
-        } else {
-            (0, nanoseconds)
-        };
+        let (carry, nanoseconds) =
+            if nanoseconds >= NANOSECONDS { (1, nanoseconds - NANOSECONDS) } else { (0, nanoseconds) };
         // In 128 bits, since the carry may undo what the sum of the seconds alone would overflow by.
         let seconds = self.seconds as i128 + other.seconds as i128 + carry;
         Self::from_parts(seconds, nanoseconds)
@@ -165,20 +132,14 @@ impl Timespec {
         } else {
             (0, self.nanoseconds - other.nanoseconds)
         };
-        Self::from_parts(
-            self.seconds as i128 - other.seconds as i128 - borrow,
-            nanoseconds,
-        )
+        Self::from_parts(self.seconds as i128 - other.seconds as i128 - borrow, nanoseconds)
     }
 
     const fn from_parts(seconds: i128, nanoseconds: u32) -> Option<Self> {
         if seconds < i64::MIN as i128 || seconds > i64::MAX as i128 {
             return None;
         }
-        Some(Self {
-            seconds: seconds as i64,
-            nanoseconds,
-        })
+        Some(Self { seconds: seconds as i64, nanoseconds })
     }
 
     #[must_use]
@@ -216,24 +177,15 @@ mod tests {
         assert_eq!(Timespec::non_negative(-1, 0), None);
         assert_eq!(Timespec::from_timeval(0, 1_000_000), None);
         assert_eq!(Timespec::from_timeval(0, -1), None);
-        assert_eq!(
-            Timespec::from_timeval(1, 999_999).map(exact),
-            Some(1_999_999_000)
-        );
+        assert_eq!(Timespec::from_timeval(1, 999_999).map(exact), Some(1_999_999_000));
         assert!(Timespec::new(-1, 0).is_some());
     }
 
     #[test]
     fn lengths_saturate_at_never() {
         let never = i64::MAX as u64;
-        assert_eq!(
-            Timespec::new(i64::MAX, 0).unwrap().to_ns_saturating(),
-            never
-        );
-        assert_eq!(
-            Timespec::new(MOST_SECONDS, 0).unwrap().to_ns_saturating(),
-            never
-        );
+        assert_eq!(Timespec::new(i64::MAX, 0).unwrap().to_ns_saturating(), never);
+        assert_eq!(Timespec::new(MOST_SECONDS, 0).unwrap().to_ns_saturating(), never);
         assert_eq!(Timespec::new(-5, 0).unwrap().to_ns_saturating(), 0);
         assert_eq!(Timespec::MAX.after(5), never);
         assert_eq!(Timespec::from_ns(7).after(5), 12);

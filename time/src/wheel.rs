@@ -61,13 +61,7 @@ impl<T> TimerWheel<T> {
 
     /// Adds a timer, not armed. Hands the payload back if there is no room. Does not allocate.
     pub fn add(&mut self, payload: T) -> Result<TimerId, T> {
-        let timer = Timer {
-            bucket: None,
-            previous: None,
-            next: None,
-            expires: 0,
-            payload,
-        };
+        let timer = Timer { bucket: None, previous: None, next: None, expires: 0, payload };
         self.timers.insert(timer).map_err(|timer| timer.payload)
     }
 
@@ -92,10 +86,7 @@ impl<T> TimerWheel<T> {
 
     /// Disarms a timer; whether it was armed.
     pub fn disarm(&mut self, id: TimerId) -> bool {
-        let armed = self
-            .timers
-            .get(id)
-            .is_some_and(|timer| timer.bucket.is_some());
+        let armed = self.timers.get(id).is_some_and(|timer| timer.bucket.is_some());
         if armed {
             self.unlink(id.index);
         }
@@ -104,20 +95,14 @@ impl<T> TimerWheel<T> {
 
     #[must_use]
     pub fn is_armed(&self, id: TimerId) -> bool {
-        self.timers
-            .get(id)
-            .is_some_and(|timer| timer.bucket.is_some())
+        self.timers.get(id).is_some_and(|timer| timer.bucket.is_some())
     }
 
     /// The first tick at which something may fire; for a CPU that wants to sleep through ticks.
     #[must_use]
     pub fn next_expiry(&self) -> Option<u64> {
         let ready = self.heads[usize::from(EXPIRED)].is_some();
-        if ready {
-            Some(self.clock)
-        } else {
-            self.next_pending()
-        }
+        if ready { Some(self.clock) } else { self.next_pending() }
     }
 
     /// Goes on to tick `now`. What has expired is to be taken by [`TimerWheel::pop_expired`].
@@ -135,9 +120,7 @@ impl<T> TimerWheel<T> {
     pub fn pop_expired(&mut self) -> Option<(TimerId, &mut T)> {
         let index = self.heads[usize::from(EXPIRED)]?;
         self.unlink(index);
-        self.timers
-            .at(index)
-            .map(|(id, timer)| (id, &mut timer.payload))
+        self.timers.at(index).map(|(id, timer)| (id, &mut timer.payload))
     }
 
     /// Moves the buckets that are due at `clock` to the list of the expired.
@@ -166,9 +149,7 @@ impl<T> TimerWheel<T> {
             let pending = self.pending[level];
             // A bucket that began before `clock` has been processed: what is in it belongs to the next round.
             let base = self.clock.div_ceil(1 << shift);
-            let distance = pending
-                .rotate_right((base % BUCKETS as u64) as u32)
-                .trailing_zeros();
+            let distance = pending.rotate_right((base % BUCKETS as u64) as u32).trailing_zeros();
             (pending != 0).then(|| (base + u64::from(distance)) << shift)
         };
         (0..LEVELS).filter_map(first).min()
@@ -177,16 +158,12 @@ impl<T> TimerWheel<T> {
     fn place(&mut self, index: u32, expires: u64) {
         let delay = expires.saturating_sub(self.clock).min(REACH - 1);
         let expires = self.clock.saturating_add(delay);
-        let level =
-            (0..LEVELS).find(|&level| delay < (BUCKETS as u64 - 1) << (WIDEN * level as u32));
+        let level = (0..LEVELS).find(|&level| delay < (BUCKETS as u64 - 1) << (WIDEN * level as u32));
         let level = level.unwrap_or(LEVELS - 1);
         let shift = WIDEN * level as u32;
         let due = expires.div_ceil(1 << shift);
         self.earliest = self.earliest.min(due << shift);
-        self.link(
-            index,
-            (level * BUCKETS + (due % BUCKETS as u64) as usize) as u16,
-        );
+        self.link(index, (level * BUCKETS + (due % BUCKETS as u64) as usize) as u16);
     }
 
     fn link(&mut self, index: u32, bucket: u16) {

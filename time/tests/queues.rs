@@ -23,12 +23,7 @@ fn a_queue_without_room_says_so_and_moves_into_a_roomier_one() {
     queue.move_into(&mut roomier);
     assert!(queue.add('c').is_ok());
     assert_eq!(queue.deadline(first), Some(9));
-    assert_eq!(
-        queue
-            .pop_expired(9)
-            .map(|(id, due, payload)| (id, due, *payload)),
-        Some((first, 9, 'a'))
-    );
+    assert_eq!(queue.pop_expired(9).map(|(id, due, payload)| (id, due, *payload)), Some((first, 9, 'a')));
 }
 
 #[test]
@@ -39,14 +34,7 @@ fn names_of_released_timers_do_nothing() {
     assert_eq!(queue.release(stale), Some(1));
     let fresh = queue.add(2).unwrap();
     assert!(!queue.arm(stale, 1));
-    assert_eq!(
-        (
-            queue.release(stale),
-            queue.disarm(stale),
-            queue.deadline(stale)
-        ),
-        (None, false, None)
-    );
+    assert_eq!((queue.release(stale), queue.disarm(stale), queue.deadline(stale)), (None, false, None));
     assert!(queue.arm(fresh, 5));
     assert_eq!(queue.next_deadline(), Some(5));
 }
@@ -60,10 +48,7 @@ fn equal_deadlines_expire_in_the_order_of_arming() {
         queue.arm(id, 7);
     }
     for number in 0..100 {
-        assert_eq!(
-            queue.pop_expired(7).map(|(_, _, payload)| *payload),
-            Some(number)
-        );
+        assert_eq!(queue.pop_expired(7).map(|(_, _, payload)| *payload), Some(number));
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Information {
     pub entry_tsc: u64,
     /// Ranges that hold what boot itself still needs.
     pub taken: SmallVec<[Range<u64>; 16]>,
+    /// A page below 640 KiB for start-up code of other CPUs.
+    pub low_page: Option<u64>,
 }
 
 impl Information {
@@ -57,13 +59,22 @@ impl Information {
 
     /// `length` bytes of RAM at a multiple of `align`, below `limit`, clear of all that is taken; and takes them.
     pub fn take(&mut self, length: u64, align: u64, limit: u64) -> Option<u64> {
-        let start = self.ram().find_map(|range| self.fit(range, length, align, limit))?;
+        self.take_from(0x10_0000, length, align, limit)
+    }
+
+    /// A page of RAM below 640 KiB, for start-up code of other CPUs; and takes it.
+    pub fn take_low_page(&mut self) -> Option<u64> {
+        self.take_from(0x1000, 4096, 4096, 0xa_0000)
+    }
+
+    fn take_from(&mut self, lowest: u64, length: u64, align: u64, limit: u64) -> Option<u64> {
+        let start = self.ram().find_map(|range| self.fit(range.start.max(lowest)..range.end, length, align, limit))?;
         self.taken.push(start..start + length);
         Some(start)
     }
 
     fn fit(&self, range: Range<u64>, length: u64, align: u64, limit: u64) -> Option<u64> {
-        let mut start = range.start.max(0x10_0000).next_multiple_of(align);
+        let mut start = range.start.next_multiple_of(align);
         loop {
             let end = start.checked_add(length)?;
             if end > range.end.min(limit) {

@@ -31,3 +31,31 @@ pub fn text_range() -> Range<u64> {
 pub fn constants_range() -> Range<u64> {
     physical(&raw const text_end)..physical(&raw const constants_end)
 }
+
+/// Bytes reserved for the table of symbols.
+const SYMBOLS: usize = 512 * 1024;
+
+/// Filled after linking; see the format's crate. Volatile for the compiler's eyes only: it must not take the zeros for granted.
+#[repr(C, align(16))]
+struct Symbols([u8; SYMBOLS]);
+
+// SAFETY: a section of plain bytes that nothing else is placed in.
+#[unsafe(link_section = ".ksyms")]
+static TABLE: Symbols = Symbols([0; SYMBOLS]);
+
+/// The table of symbols, as the build filled it.
+pub fn symbols() -> &'static [u8] {
+    let start = core::hint::black_box(&raw const TABLE.0).cast::<u8>();
+    // SAFETY: the static's own bytes; `black_box` hides that the compiler saw zeros.
+    unsafe { core::slice::from_raw_parts(start, SYMBOLS) }
+}
+
+/// Whether kernel code or constants of the image stand at `address`: where backtraces may look.
+pub fn is_image(address: usize) -> bool {
+    (&raw const text_start as usize..&raw const image_end as usize).contains(&address)
+}
+
+/// Whether executable kernel text stands at `address`.
+pub fn is_text(address: usize) -> bool {
+    (&raw const text_start as usize..&raw const text_end as usize).contains(&address)
+}

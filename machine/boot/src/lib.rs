@@ -11,16 +11,22 @@
 
 #[cfg(target_os = "none")]
 mod entry;
+extern crate alloc;
+
 pub mod information;
 #[cfg(target_os = "none")]
 mod layout;
 #[cfg(target_os = "none")]
 mod paging;
 #[cfg(target_os = "none")]
+mod secondary;
+#[cfg(target_os = "none")]
 mod start;
 
 pub use information::{Information, Region, RegionKind};
 #[cfg(target_os = "none")]
-pub use layout::image_range;
+pub use layout::{image_range, is_image, is_text, symbols};
+#[cfg(target_os = "none")]
+pub use secondary::start_secondary;
 #[cfg(target_os = "none")]
 pub use start::start;

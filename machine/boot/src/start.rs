@@ -131,6 +131,7 @@ pub fn start(mut information: Information) -> ! {
     if let Some(disk) = information.initial_ram_disk.clone() {
         information.taken.push(disk);
     }
+    information.low_page = information.take_low_page();
     limit_memory(&mut information);
     let end = information.ram().map(|range| range.end).max().unwrap_or(0);
     let frames = (end / 4096) as usize;

@@ -178,3 +178,10 @@ pub fn preempt_now() {
 pub fn give_up_cpu() {
     schedule_until(None);
 }
+
+/// Gives way to a better thread if the scheduler wants that. Interrupts on, no guard held.
+pub fn reschedule_if_wanted() {
+    if cpu::preempt_word() == 0 {
+        hooks().preempt();
+    }
+}
