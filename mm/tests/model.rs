@@ -4,7 +4,9 @@ mod common;
 use common::{Balance, LIMITS, Plain, Real, TestFile, load, store, touch};
 use memory::PAGE_SIZE;
 use memory::page_table::{PageKind, Rights};
-use mm::{Access, Advice, AddressSpace, Area, AreaFlags, Backing, FaultError, Layout, MapRequest, Pages, Place, RemapFlags};
+use mm::{
+    Access, AddressSpace, Advice, Area, AreaFlags, Backing, FaultError, Layout, MapRequest, Pages, Place, RemapFlags,
+};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -75,15 +77,50 @@ const RIGHTS: [Rights; 5] = [
 
 #[derive(Clone, Debug)]
 enum Step {
-    Map { at: usize, pages: usize, rights: usize, backing: usize, fixed: bool },
-    Unmap { at: usize, pages: usize },
-    Protect { at: usize, pages: usize, rights: usize },
-    Remap { at: usize, pages: usize, new_pages: usize, target: Option<usize> },
-    Advise { at: usize, pages: usize, free: bool },
-    Store { at: usize, value: u8 },
-    Load { at: usize },
-    Fork { keep_child: bool },
-    Truncate { pages: usize },
+    Map {
+        at: usize,
+        pages: usize,
+        rights: usize,
+        backing: usize,
+        fixed: bool,
+    },
+    Unmap {
+        at: usize,
+        pages: usize,
+    },
+    Protect {
+        at: usize,
+        pages: usize,
+        rights: usize,
+    },
+    Remap {
+        at: usize,
+        pages: usize,
+        new_pages: usize,
+        target: Option<usize>,
+    },
+    Advise {
+        at: usize,
+        pages: usize,
+        free: bool,
+    },
+    Store {
+        at: usize,
+        value: u8,
+    },
+    /// A store elsewhere in the page, which must bring the byte that the model knows along.
+    Dirty {
+        at: usize,
+    },
+    Load {
+        at: usize,
+    },
+    Fork {
+        keep_child: bool,
+    },
+    Truncate {
+        pages: usize,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -98,6 +135,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(at, pages, new_pages, target)| Step::Remap { at, pages, new_pages, target }),
         1 => (at(), pages(), prop::bool::ANY).prop_map(|(at, pages, free)| Step::Advise { at, pages, free }),
         6 => (at(), 1u8..255).prop_map(|(at, value)| Step::Store { at, value }),
+        3 => at().prop_map(|at| Step::Dirty { at }),
         4 => at().prop_map(|at| Step::Load { at }),
         1 => prop::bool::ANY.prop_map(|keep_child| Step::Fork { keep_child }),
         1 => (0usize..14).prop_map(|pages| Step::Truncate { pages }),
@@ -246,25 +284,33 @@ impl<P: Pages + 'static> World<P> {
 
     fn fork(&mut self, keep_child: bool) {
         let child = self.space.fork().unwrap();
-        let mut theirs = World {
-            space: child,
-            model: self.model.clone(),
-            file: self.file.clone(),
-            contents: self.contents.clone(),
-        };
+        let mut theirs =
+            World { space: child, model: self.model.clone(), file: self.file.clone(), contents: self.contents.clone() };
         theirs.check();
         // Each side writes, and the other does not see it where the page is private.
-        for (side, value) in [(&mut *self, 201), (&mut theirs, 202)] {
-            let pages: Vec<usize> = side.model.keys().copied().step_by(3).collect();
+        for (side, value, first) in [(&mut *self, 201, 0), (&mut theirs, 202, 1)] {
+            let pages: Vec<usize> = side.model.keys().copied().skip(first).step_by(3).collect();
             for page in pages {
                 let expected = side.model.get_mut(&page).unwrap().store(value);
                 assert_eq!(store(&side.space, page, value), expected);
             }
         }
+        if let Some(&page) = self.model.keys().nth(2) {
+            self.dirty(page);
+        }
+        theirs.check();
         if keep_child {
             std::mem::swap(self, &mut theirs);
         }
         self.check();
+    }
+
+    fn dirty(&mut self, address: usize) {
+        let expected = match self.model.get_mut(&address) {
+            Some(page) => page.load().and_then(|value| page.store(value)),
+            None => Err(FaultError::NotMapped),
+        };
+        assert_eq!(store(&self.space, address + 8, 1), expected, "store to {address:#x}");
     }
 
     fn run(&mut self, step: Step) {
@@ -284,6 +330,7 @@ impl<P: Pages + 'static> World<P> {
                 };
                 assert_eq!(store(&self.space, address(at), value), expected, "store to page {at}");
             }
+            Step::Dirty { at } => self.dirty(address(at)),
             Step::Load { at } => {
                 let expected = self.model.get(&address(at)).map_or(Err(FaultError::NotMapped), ModelPage::load);
                 assert_eq!(load(&self.space, address(at)), expected, "load from page {at}");
@@ -300,7 +347,8 @@ impl<P: Pages + 'static> World<P> {
         for (&address, page) in &self.model {
             assert_eq!(load(&self.space, address), page.load(), "contents at {address:#x}");
             let execute = touch(&self.space, address, Access::Execute).map(drop);
-            let expected = if page.rights.contains(Rights::EXECUTE) { page.load().map(drop) } else { Err(FaultError::NotAllowed) };
+            let expected =
+                if page.rights.contains(Rights::EXECUTE) { page.load().map(drop) } else { Err(FaultError::NotAllowed) };
             assert_eq!(execute, expected);
         }
     }
