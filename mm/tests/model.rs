@@ -307,7 +307,7 @@ impl<P: Pages + 'static> World<P> {
 
     fn dirty(&mut self, address: usize) {
         let expected = match self.model.get_mut(&address) {
-            Some(page) => page.load().and_then(|value| page.store(value)),
+            Some(page) => page.store(page.load().unwrap_or(0)),
             None => Err(FaultError::NotMapped),
         };
         assert_eq!(store(&self.space, address + 8, 1), expected, "store to {address:#x}");
