@@ -17,12 +17,12 @@ pub enum Rank {
     Inode,
     /// Sleeping: an open file's position.
     FilePosition,
+    /// Sleeping: a pipe's buffer. Held over copies to and from user memory, whose faults take the next one.
+    Pipe,
     /// Sleeping: an address space's map of areas.
     AddressSpace,
     /// Sleeping: state of a terminal.
     Terminal,
-    /// Sleeping: a pipe's buffer.
-    Pipe,
     /// Spinning from here on. The process tree: parents, groups, sessions.
     Process,
     /// A task's signal handlers and pending signals.

@@ -1,7 +1,10 @@
 //! The façade on the host: waiting, waking, contexts and the lock order.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use sync::{InterruptsOff, Mutex, PollQueue, Preempt, Rank, Registrations, RwSemaphore, SequenceLock, SpinLock, WaitError, WaitQueue};
+use sync::{
+    InterruptsOff, Mutex, PollQueue, Preempt, Rank, Registrations, RwSemaphore, SequenceLock, SpinLock, WaitError,
+    WaitQueue,
+};
 
 #[test]
 fn a_waiter_sees_what_its_waker_did() {
