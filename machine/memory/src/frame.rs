@@ -1,0 +1,176 @@
+//! Counted frames.
+use crate::descriptor::{self, Kind};
+use crate::zones::{self, ZoneKind};
+use crate::{PAGE_SIZE, PhysicalAddress, physical};
+use core::fmt;
+use core::mem::ManuallyDrop;
+use core::num::NonZeroU32;
+use core::ptr;
+use core::sync::atomic::Ordering;
+
+/// A counted reference to a page of RAM. Cloning counts up; the page is free again when the last is dropped. All copies are
+/// bounded by the page, and byte-wise atomic only as far as the hardware makes them so: contents may change at any time.
+/// Any context but NMI.
+pub struct Frame(NonZeroU32);
+
+impl Frame {
+    /// A page with whatever was in it, for those who fill it at once. `None` without memory.
+    pub fn allocate() -> Option<Self> {
+        let number = zones::allocate(0, ZoneKind::Normal)?;
+        let descriptor = descriptor::of(number);
+        descriptor.count.store(1, Ordering::Relaxed);
+        descriptor.kind.store(Kind::Counted as u8, Ordering::Relaxed);
+        NonZeroU32::new(number).map(Self)
+    }
+
+    /// A page of zeros. `None` without memory.
+    pub fn allocate_zeroed() -> Option<Self> {
+        let frame = Self::allocate()?;
+        frame.zero(0, PAGE_SIZE);
+        Some(frame)
+    }
+
+    /// The frame's number: its physical address over the page size.
+    #[inline(always)]
+    pub fn number(&self) -> u32 {
+        self.0.get()
+    }
+
+    pub fn address(&self) -> PhysicalAddress {
+        PhysicalAddress(u64::from(self.number()) << crate::PAGE_SHIFT)
+    }
+
+    /// How many references there are. Exact only while the caller excludes others.
+    #[inline(always)]
+    pub fn references(&self) -> u32 {
+        descriptor::of(self.number()).count.load(Ordering::Acquire)
+    }
+
+    /// Whether this is the only reference, so that nobody else can gain one.
+    #[inline(always)]
+    pub fn is_unique(&self) -> bool {
+        self.references() == 1
+    }
+
+    #[inline(always)]
+    fn pointer(&self, offset: usize, length: usize) -> *mut u8 {
+        assert!(offset <= PAGE_SIZE && length <= PAGE_SIZE - offset, "{length} bytes at {offset} of a page");
+        // SAFETY: stays inside the page, which the direct map covers.
+        unsafe { physical::frame_address(self.number()).add(offset) }
+    }
+
+    /// Copies bytes out of the page.
+    ///
+    /// # Panics
+    /// Where they leave the page: a bug of the caller. So do the others.
+    pub fn read(&self, offset: usize, bytes: &mut [u8]) {
+        // SAFETY: both ends are valid for the length, and never overlap (no reference into a frame exists).
+        unsafe { ptr::copy_nonoverlapping(self.pointer(offset, bytes.len()), bytes.as_mut_ptr(), bytes.len()) };
+    }
+
+    /// Copies bytes into the page.
+    pub fn write(&self, offset: usize, bytes: &[u8]) {
+        // SAFETY: as `read`.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.pointer(offset, bytes.len()), bytes.len()) };
+    }
+
+    /// Clears `length` bytes from `offset` on.
+    pub fn zero(&self, offset: usize, length: usize) {
+        // SAFETY: inside the page.
+        unsafe { ptr::write_bytes(self.pointer(offset, length), 0, length) };
+    }
+
+    /// Copies the whole page from another.
+    pub fn copy_from(&self, source: &Frame) {
+        // SAFETY: whole pages; `copy` allows them to be the same.
+        unsafe { ptr::copy(source.pointer(0, PAGE_SIZE), self.pointer(0, PAGE_SIZE), PAGE_SIZE) };
+    }
+
+    /// The kernel address of `length` bytes at `offset`, for the copying routines of this crate.
+    pub(crate) fn kernel_address(&self, offset: usize, length: usize) -> *mut u8 {
+        self.pointer(offset, length)
+    }
+
+    /// Gives up the reference but not the count: a page-table entry keeps it.
+    #[inline(always)]
+    pub fn into_number(self) -> u32 {
+        ManuallyDrop::new(self).number()
+    }
+
+    /// Takes back what [`Frame::into_number`] gave up.
+    ///
+    /// # Safety
+    /// One call for one such number.
+    #[inline(always)]
+    pub unsafe fn from_number(number: u32) -> Self {
+        // SAFETY: only numbers of frames come back, and frame 0 never is one.
+        Self(unsafe { NonZeroU32::new_unchecked(number) })
+    }
+
+    /// Another reference to a frame whose number is kept somewhere together with its count.
+    ///
+    /// # Safety
+    /// The keeper cannot drop its reference meanwhile.
+    #[inline(always)]
+    pub unsafe fn share_number(number: u32) -> Self {
+        // SAFETY: the caller's; the extra reference is not dropped.
+        let kept = ManuallyDrop::new(unsafe { Self::from_number(number) });
+        (*kept).clone()
+    }
+}
+
+impl Clone for Frame {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        descriptor::of(self.number()).count.fetch_add(1, Ordering::Relaxed);
+        Self(self.0)
+    }
+}
+
+impl Drop for Frame {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if descriptor::of(self.number()).count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            zones::free(self.number(), 0);
+        }
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Frame {}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Frame({:#x}, {} references)", self.number(), self.references())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_contents() {
+        let frame = Frame::allocate_zeroed().unwrap();
+        assert!(frame.is_unique());
+        let other = frame.clone();
+        assert_eq!(frame.references(), 2);
+        other.write(100, b"hello");
+        let mut bytes = [1; 7];
+        frame.read(99, &mut bytes);
+        assert_eq!(&bytes, b"\0hello\0");
+        drop(other);
+        assert!(frame.is_unique());
+    }
+
+    #[test]
+    #[should_panic(expected = "of a page")]
+    fn copies_stay_inside() {
+        Frame::allocate().unwrap().write(4095, b"ab");
+    }
+}

@@ -1,0 +1,258 @@
+//! Zones of frames, and each CPU's stock of single frames in front of them.
+use crate::buddy::{Buddy, ORDERS};
+use crate::descriptor::{self, Descriptor, Kind};
+use crate::physical;
+use core::cell::RefCell;
+use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use sync::{InterruptsOff, Once, PerCpu, Rank, SpinLock};
+
+/// Zones as Linux names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum ZoneKind {
+    /// Below 16 MiB: for old devices.
+    Dma = 0,
+    /// Below 4 GiB: for devices with 32-bit addresses.
+    Dma32 = 1,
+    /// The rest.
+    Normal = 2,
+}
+
+/// First frame beyond each zone.
+const LIMITS: [u32; 3] = [0x1000, 0x10_0000, u32::MAX];
+const NAMES: [&str; 3] = ["DMA", "DMA32", "Normal"];
+/// Frames that a CPU takes from or gives to a zone at a time, and the most it keeps.
+const BATCH: usize = 32;
+const STOCK: usize = 2 * BATCH;
+
+struct Zone {
+    buddy: SpinLock<Buddy, InterruptsOff>,
+    managed: AtomicUsize,
+}
+
+const fn zone(start: u32, end: u32) -> Zone {
+    Zone { buddy: SpinLock::new(Rank::Frames, Buddy::new(start..end)), managed: AtomicUsize::new(0) }
+}
+
+static ZONES: [Zone; 3] = [zone(0, LIMITS[0]), zone(LIMITS[0], LIMITS[1]), zone(LIMITS[1], LIMITS[2])];
+
+/// A CPU's own frames, newest last.
+struct Stock {
+    frames: SpinLock<RefCell<smallvec::SmallVec<[u32; STOCK]>>, InterruptsOff>,
+}
+
+static STOCKS: Once<PerCpu<Stock, InterruptsOff>> = Once::new();
+
+/// Gives each of `cpus` CPUs a stock. Once, when the heap works and the number is known.
+pub fn start_stocks(cpus: usize) {
+    let stock = |_| Stock { frames: SpinLock::new(Rank::FrameStock, RefCell::default()) };
+    if let Some(stocks) = PerCpu::new(cpus, stock) {
+        let _ = STOCKS.set(stocks);
+    }
+}
+
+/// Counts of frames, for /proc/meminfo, zoneinfo and buddyinfo.
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    pub name: &'static str,
+    /// Pages that the zone hands out.
+    pub managed: usize,
+    /// Pages free, stocks included.
+    pub free: usize,
+    pub blocks: [usize; ORDERS],
+}
+
+/// One row for each zone; frames in the CPUs' stocks count as free, in the zone of their number.
+pub fn statistics() -> [Statistics; 3] {
+    #[cfg(not(target_os = "none"))]
+    host_arena();
+    let mut rows = [0, 1, 2].map(|index| {
+        let buddy = ZONES[index].buddy.lock();
+        Statistics {
+            name: NAMES[index],
+            managed: ZONES[index].managed.load(Relaxed),
+            free: buddy.free_pages(),
+            blocks: buddy.blocks(),
+        }
+    });
+    if let Some(stocks) = STOCKS.get() {
+        for stock in stocks.iter() {
+            for &number in stock.frames.lock().borrow().iter() {
+                rows[zone_of(number)].free += 1;
+            }
+        }
+    }
+    rows
+}
+
+fn zone_of(number: u32) -> usize {
+    usize::from(number >= LIMITS[0]) + usize::from(number >= LIMITS[1])
+}
+
+/// Hands RAM to the zones.
+pub(crate) fn add(pages: Range<u32>) {
+    let mut start = pages.start;
+    for (zone, limit) in ZONES.iter().zip(LIMITS) {
+        let end = pages.end.min(limit);
+        if start < end {
+            for number in start..end {
+                descriptor::of(number).zone.store(zone_of(number) as u8, Relaxed);
+            }
+            zone.buddy.lock().add(descriptor::table(), start..end);
+            zone.managed.fetch_add((end - start) as usize, Relaxed);
+            FREE.fetch_add((end - start) as usize, Relaxed);
+            start = end;
+        }
+    }
+}
+
+/// Pages that only the kernel itself may take: the heap and page tables go on when programs have used up the rest.
+static RESERVE: AtomicUsize = AtomicUsize::new(0);
+
+/// Pages free in all zones, without the CPUs' stocks.
+static FREE: AtomicUsize = AtomicUsize::new(0);
+
+/// Takes 2^order pages for the kernel's own structures, from the reserve where need be.
+pub(crate) fn allocate_for_kernel(order: usize, highest: ZoneKind) -> Option<u32> {
+    allocate_above(order, highest, 0)
+}
+
+/// Takes 2^order pages for programs: never from the reserve.
+pub(crate) fn allocate(order: usize, highest: ZoneKind) -> Option<u32> {
+    allocate_above(order, highest, RESERVE.load(Relaxed))
+}
+
+/// Takes 2^order pages from `highest` or, where it is exhausted, from the zones below it.
+fn allocate_above(order: usize, highest: ZoneKind, reserve: usize) -> Option<u32> {
+    #[cfg(not(target_os = "none"))]
+    host_arena();
+    if order == 0
+        && highest == ZoneKind::Normal
+        && let Some(stocks) = STOCKS.get()
+    {
+        let local = stocks.this();
+        let frames = local.frames.lock();
+        let mut frames = frames.borrow_mut();
+        if frames.is_empty() {
+            if FREE.load(Relaxed) < reserve + BATCH {
+                return None;
+            }
+            refill(&mut frames);
+        }
+        return frames.pop();
+    }
+    if FREE.load(Relaxed) < reserve + (1 << order) {
+        return None;
+    }
+    let number =
+        (0..=highest as usize).rev().find_map(|zone| ZONES[zone].buddy.lock().allocate(descriptor::table(), order))?;
+    FREE.fetch_sub(1 << order, Relaxed);
+    Some(number)
+}
+
+fn refill(frames: &mut smallvec::SmallVec<[u32; STOCK]>) {
+    for zone in ZONES.iter().rev() {
+        let mut buddy = zone.buddy.lock();
+        while frames.len() < BATCH {
+            let Some(number) = buddy.allocate(descriptor::table(), 0) else { break };
+            FREE.fetch_sub(1, Relaxed);
+            frames.push(number);
+        }
+        if frames.len() == BATCH {
+            return;
+        }
+    }
+}
+
+/// Gives 2^order pages back.
+pub(crate) fn free(number: u32, order: usize) {
+    if order == 0
+        && let Some(stocks) = STOCKS.get()
+    {
+        let local = stocks.this();
+        let frames = local.frames.lock();
+        let mut frames = frames.borrow_mut();
+        if frames.len() == STOCK {
+            for number in frames.drain(..BATCH) {
+                free_to_zone(number, 0);
+            }
+        }
+        descriptor::of(number).kind.store(Kind::Inner as u8, Relaxed);
+        frames.push(number);
+        return;
+    }
+    free_to_zone(number, order);
+}
+
+fn free_to_zone(number: u32, order: usize) {
+    ZONES[zone_of(number)].buddy.lock().free(descriptor::table(), number, order);
+    FREE.fetch_add(1 << order, Relaxed);
+}
+
+/// Where the RAM is and what of it is taken, as boot found it: builds the descriptors and fills the zones. `ram` and
+/// `taken` are in bytes; `taken` is subtracted page by page, rounded outwards. `table` is zeroed memory for descriptors.
+pub fn initialise(table: &'static [Descriptor], ram: &[Range<u64>], taken: &[Range<u64>]) {
+    physical::set_frame_count(table.len());
+    descriptor::install(table);
+    for range in ram {
+        let pages = range.start.div_ceil(4096) as u32..(range.end / 4096).min(table.len() as u64) as u32;
+        add_except(pages, taken);
+    }
+}
+
+fn add_except(pages: Range<u32>, taken: &[Range<u64>]) {
+    if pages.is_empty() {
+        return;
+    }
+    let in_the_way = taken.iter().map(|range| (range.start / 4096) as u32..range.end.div_ceil(4096) as u32);
+    match in_the_way
+        .filter(|hole| hole.start < pages.end && pages.start < hole.end && !hole.is_empty())
+        .min_by_key(|hole| hole.start)
+    {
+        None => add(pages),
+        Some(hole) => {
+            if pages.start < hole.start {
+                add(pages.start..hole.start);
+            }
+            add_except(hole.end.max(pages.start)..pages.end, taken);
+        }
+    }
+}
+
+/// Sets aside a 128th of memory, between 64 pages and 16 MiB, for the kernel itself.
+pub fn set_reserve() {
+    let managed: usize = ZONES.iter().map(|zone| zone.managed.load(Relaxed)).sum();
+    RESERVE.store((managed / 128).clamp(64, 4096), Relaxed);
+}
+
+/// Gives pages that were taken at boot (the initramfs, start-up code) to the zones.
+pub fn release(pages: Range<u32>) {
+    add(pages);
+}
+
+/// The host's arena: 256 MiB of "RAM", of which the first page is missing so that frame 0 is never handed out.
+#[cfg(not(target_os = "none"))]
+pub(crate) fn host_arena() -> usize {
+    use std::alloc::{Layout, alloc_zeroed};
+    static ARENA: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    static FILLED: std::sync::Once = std::sync::Once::new();
+    const PAGES: usize = 65536;
+    let base = *ARENA.get_or_init(|| {
+        let layout = Layout::from_size_align(PAGES * 4096, 4096).expect("a small constant");
+        // SAFETY: the size is not zero.
+        unsafe { alloc_zeroed(layout) as usize }
+    });
+    FILLED.call_once(|| {
+        let table: Vec<Descriptor> = (0..PAGES).map(|_| Descriptor::new()).collect();
+        physical::set_frame_count(PAGES);
+        descriptor::install(table.leak());
+        ZONES[1].buddy.lock().add(descriptor::table(), 4096..PAGES as u32);
+        ZONES[1].managed.fetch_add(PAGES - 4096, Relaxed);
+        FREE.fetch_add(PAGES - 4096, Relaxed);
+    });
+    base
+}
+
+#[cfg(not(target_os = "none"))]
+use alloc::vec::Vec;
