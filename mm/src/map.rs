@@ -165,7 +165,9 @@ impl Map {
     /// Joins the areas that meet at `boundary`, if they are equal.
     pub fn join_at(&mut self, boundary: usize) {
         let Some(last) = boundary.checked_sub(1) else { return };
-        let (Some((left, before)), Some((right, after))) = (self.areas.get(last), self.areas.get(boundary)) else { return };
+        let (Some((left, before)), Some((right, after))) = (self.areas.get(last), self.areas.get(boundary)) else {
+            return;
+        };
         if right.start == boundary && before.merges_with(pages_in(&left), after) {
             self.areas.remove(boundary);
             self.areas.resize(left.start, left.start..right.end);
@@ -220,7 +222,8 @@ impl Map {
             };
             let start = start.ok_or(Errno::ENOMEM)?;
             let end = start.saturating_add(length);
-            let Some((stack, area)) = self.areas.find(start).filter(|(next, _)| next.start < end.saturating_add(STACK_GUARD))
+            let Some((stack, area)) =
+                self.areas.find(start).filter(|(next, _)| next.start < end.saturating_add(STACK_GUARD))
             else {
                 return Ok(start);
             };

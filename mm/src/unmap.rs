@@ -17,7 +17,7 @@ impl<P: Pages> AddressSpace<P> {
 
     /// Removes all areas in a range, and their pages. Where it fails, nothing has changed.
     pub(crate) fn remove(&self, map: &mut Map, range: &Range<usize>) -> Result<(), Errno> {
-        if map.areas.find(range.start).is_none_or(|(next, _)| next.start >= range.end) {
+        if range.is_empty() || map.areas.find(range.start).is_none_or(|(next, _)| next.start >= range.end) {
             return Ok(());
         }
         map.reserve(2)?;
@@ -27,7 +27,7 @@ impl<P: Pages> AddressSpace<P> {
             return Err(error);
         }
         while let Some((found, area)) = map.take(range) {
-            self.unmap_pages(&area, found);
+            self.clear_pages(&area, found);
         }
         Ok(())
     }

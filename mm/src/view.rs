@@ -1,5 +1,6 @@
 //! What /proc/PID/{maps,smaps,status,statm} say.
-use crate::area::{Area, AreaFlags, Backing, MappedFile};
+use crate::MappedFile;
+use crate::area::{Area, AreaFlags, Backing};
 use crate::map::Map;
 use crate::pages::Pages;
 use crate::{AddressSpace, pages_in};
@@ -142,7 +143,7 @@ impl Usage {
 fn name<'a>(map: &Map, range: &Range<usize>, area: &'a Area) -> Name<'a> {
     match &area.backing {
         Backing::Special { special, .. } => Name::Special(special.name),
-        Backing::File { file, .. } => Name::File(&**file),
+        Backing::File { file, .. } => Name::File(&**file.file()),
         Backing::Anonymous if area.flags.contains(AreaFlags::GROWS_DOWN) && range.end >= map.layout.stack_top => {
             Name::Stack
         }
