@@ -8,6 +8,7 @@
 
 pub mod elf;
 pub mod errno;
+pub mod signal;
 pub mod time;
 
 pub use errno::Errno;
