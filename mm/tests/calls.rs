@@ -389,6 +389,7 @@ fn a_fork_without_memory_leaves_nothing() {
     ROOM.set(7);
     assert_eq!(space.fork().err(), Some(Errno::ENOMEM));
     ROOM.set(usize::MAX);
+    assert_eq!(space.pages().flushes.load(std::sync::atomic::Ordering::Relaxed), 1, "some pages became read-only");
     for page in 0..16 {
         assert_eq!(store(&space, 0x10_0000 + page * PAGE_SIZE, 1), Ok(()));
     }
