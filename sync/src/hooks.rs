@@ -16,6 +16,10 @@ pub trait Hooks: Sync {
     fn now(&self) -> u64;
     /// Loads the page tables that map the kernel only. Interrupts are off.
     fn enter_kernel_space(&self);
+    /// On a new thread, before anything else: the switch to it is over.
+    fn thread_started(&self);
+    /// On a thread whose main function has returned.
+    fn thread_ended(&self) -> !;
 }
 
 struct Early;
@@ -33,6 +37,10 @@ impl Hooks for Early {
         0
     }
     fn enter_kernel_space(&self) {}
+    fn thread_started(&self) {}
+    fn thread_ended(&self) -> ! {
+        panic!("a thread ended before there is a scheduler");
+    }
 }
 
 static HOOKS: Once<&'static dyn Hooks> = Once::new();

@@ -48,6 +48,6 @@ pub use read_write::{ReadGuard, RwSemaphore, WriteGuard};
 pub use sequence::SequenceLock;
 pub use spin::{SpinGuard, SpinLock, lock_pair};
 #[cfg(target_os = "none")]
-pub use switch::{finish_first_switch, switch};
+pub use switch::switch;
 pub use thread::{Sleep, Thread};
 pub use wait::{WaitError, WaitQueue};

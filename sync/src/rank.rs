@@ -23,7 +23,11 @@ pub enum Rank {
     AddressSpace,
     /// Sleeping: state of a terminal.
     Terminal,
-    /// Spinning from here on. The process tree: parents, groups, sessions.
+    /// Sleeping: which handlers interrupt lines have.
+    InterruptSetup,
+    /// Spinning from here on. A line's handlers, held while they run: they take whatever a handler may.
+    InterruptLine,
+    /// The process tree: parents, groups, sessions.
     Process,
     /// A task's signal handlers and pending signals.
     Signal,
@@ -55,6 +59,10 @@ pub enum Rank {
     RunQueue,
     /// Remote calls to other CPUs.
     RemoteCall,
+    /// A CPU's spare kernel stacks.
+    KernelStacks,
+    /// The kernel's own page tables.
+    KernelTable,
     /// Kernel virtual ranges.
     Vmalloc,
     /// Slabs of one size.

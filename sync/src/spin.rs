@@ -107,7 +107,15 @@ impl<T: ?Sized, C: Context> SpinLock<T, C> {
         None
     }
 
-    /// Takes the lock without entering its context, which `_witness` shows to be entered already.
+    /// Takes the lock inside another of the same rank, in an order that the caller states.
+    #[inline]
+    pub fn lock_inside(&self) -> SpinGuard<'_, T, C> {
+        C::enter();
+        self.check(true);
+        self.raw.acquire();
+        SpinGuard { lock: self, unsendable: PhantomData }
+    }
+
     #[inline(always)]
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()

@@ -4,6 +4,8 @@
 //! that back ([`Thread::finish_sleep`]); whoever wakes it exchanges "sleeping" for "waking" exactly once and enqueues it.
 use crate::rank::Rank;
 #[cfg(target_os = "none")]
+use crate::spin::SpinLock;
+#[cfg(target_os = "none")]
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -65,6 +67,7 @@ pub(crate) struct MachineThread {
     pub stack_pointer: UnsafeCell<usize>,
     pub context_end: usize,
     stack: Option<Box<dyn Stack>>,
+    parked: SpinLock<Option<Parked>>,
     pub user: UnsafeCell<Option<arch::user_state::UserState>>,
     space: UnsafeCell<Option<Arc<dyn Space>>>,
     held: [UnsafeCell<u64>; 4],
@@ -77,6 +80,25 @@ unsafe impl Sync for Thread {}
 // SAFETY: as above; the raw pointer is used by the thread itself only.
 #[cfg(target_os = "none")]
 unsafe impl Send for Thread {}
+
+/// What a sleeping thread is kept by: the scheduler's account of it, and a reference, so that nobody can free a stack on
+/// which somebody sleeps.
+#[cfg(target_os = "none")]
+pub type Parked = (Box<dyn Any + Send>, Arc<Thread>);
+
+/// What a new thread runs.
+#[cfg(target_os = "none")]
+pub type Main = dyn FnOnce() + Send;
+
+#[cfg(target_os = "none")]
+extern "sysv64" fn begin(argument: usize) -> ! {
+    crate::switch::finish_first_switch();
+    crate::hooks::hooks().thread_started();
+    // SAFETY: `Thread::new` made the box for this call.
+    let main = unsafe { Box::from_raw(argument as *mut Box<Main>) };
+    main();
+    crate::hooks::hooks().thread_ended()
+}
 
 /// Memory for a kernel stack.
 ///
@@ -173,29 +195,14 @@ impl Thread {
 
 #[cfg(target_os = "none")]
 impl Thread {
-    /// A thread that will start with `entry(argument)` on `stack`. The top `context_size` bytes of the stack are left free
-    /// for the registers of its user mode. Its first instruction runs after [`crate::finish_first_switch`]'s time has come.
-    ///
-    /// # Safety
-    /// `entry` calls [`crate::finish_first_switch`] first and never returns; `argument` is what it expects.
-    pub unsafe fn new(
-        stack: Box<dyn Stack>,
-        context_size: usize,
-        entry: extern "sysv64" fn(usize) -> !,
-        argument: usize,
-    ) -> Self {
+    /// A thread that will run `main` on `stack` when the scheduler first switches to it, and end with it. The top
+    /// `context_size` bytes of the stack are left free for the registers of its user mode.
+    pub fn new(stack: Box<dyn Stack>, context_size: usize, main: Box<Main>) -> Self {
         let end = stack.top();
         let top = (end - context_size) & !0xf;
-        // SAFETY: the stack is fresh memory of our own, by its trait's contract.
-        let stack_pointer = unsafe { arch::stack_switch::prepare(top, entry, argument) };
+        // SAFETY: the stack is fresh memory of our own, by its trait's contract; `begin` takes the box over, once.
+        let stack_pointer = unsafe { arch::stack_switch::prepare(top, begin, Box::into_raw(Box::new(main)) as usize) };
         Self::with(Some(stack), stack_pointer, end)
-    }
-
-    /// The thread that runs already, on a stack that was there before there were threads: a CPU's idle thread.
-    pub fn adopt_running(context_end: usize) -> Self {
-        let thread = Self::with(None, 0, context_end);
-        thread.machine.on_cpu.store(true, Ordering::Relaxed);
-        thread
     }
 
     const fn with(stack: Option<Box<dyn Stack>>, stack_pointer: usize, context_end: usize) -> Self {
@@ -210,6 +217,7 @@ impl Thread {
                 stack_pointer: UnsafeCell::new(stack_pointer),
                 context_end,
                 stack,
+                parked: SpinLock::new(Rank::Leaf, None),
                 user: UnsafeCell::new(None),
                 space: UnsafeCell::new(None),
                 held: [const { UnsafeCell::new(0) }; 4],
@@ -223,6 +231,13 @@ impl Thread {
         Self::with(None, 0, 0)
     }
 
+    /// Makes `thread` the running one: whoever runs on the boot stack becomes it, for ever. Once per CPU, before the CPU's
+    /// first switch.
+    pub fn become_boot(thread: Arc<Self>) {
+        thread.machine.on_cpu.store(true, Ordering::Relaxed);
+        arch::cpu::set_current(Arc::into_raw(thread) as usize);
+    }
+
     /// Another owner of the running thread.
     pub fn current_shared() -> Arc<Self> {
         let current = crate::ambient::current();
@@ -231,6 +246,16 @@ impl Thread {
             Arc::increment_strong_count(&raw const *current);
             Arc::from_raw(&raw const *current)
         }
+    }
+
+    /// Keeps what the scheduler needs while the thread sleeps.
+    pub fn park(&self, parked: Parked) {
+        *self.machine.parked.lock() = Some(parked);
+    }
+
+    /// Takes back what [`Thread::park`] kept; `None` where the thread has not gone to sleep.
+    pub fn unpark(&self) -> Option<Parked> {
+        self.machine.parked.lock().take()
     }
 
     pub(crate) fn held_ranks(&self, level: usize) -> *mut u64 {
@@ -360,5 +385,11 @@ impl Thread {
         let woken = self.begin_wake(mask);
         self.host.unpark();
         woken
+    }
+}
+
+impl core::fmt::Debug for Thread {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(formatter, "Thread(slot {:#x}, state {}, CPU {})", self.slot(), self.state(), self.cpu())
     }
 }

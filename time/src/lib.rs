@@ -1,2 +1,67 @@
+//! Time as arithmetic: nothing here reads a clock, sleeps or locks.
+//!
+//! **Problem.** One counter (the TSC) ticks at a rate that is measured, not chosen; programs ask for nanoseconds of several
+//! clocks, hand in times that are out of every range, and arm timers by the thousand; the kernel's own time-outs are many
+//! and nearly all cancelled.
+//!
+//! **Model.**
+//! - [`Ratio`] turns counts of one rate into counts of another by a multiplication of 128 bits and a shift, so that no
+//!   interval that a machine can live through overflows. [`Clock`] is a ratio with a base and the offsets of the other
+//!   clocks from the monotonic one; it is also what the vDSO's page holds, so both sides compute with the same code.
+//! - Inside the kernel an instant is `u64` nanoseconds of the monotonic clock since boot. [`Timespec`] is what user space
+//!   means; whatever Linux answers with EINVAL is `None` here, and what it saturates saturates.
+//! - [`TimerQueue`] holds high-resolution timers, ordered by deadline; one per CPU. [`TimerWheel`] holds coarse time-outs,
+//!   cheap to arm and to cancel, that may fire an eighth late. Both hand out slots at creation, when allocation may fail;
+//!   arming never does.
+//! - [`Interval`] is the state of a timer that user space sees (`setitimer`, `timer_create`, `timerfd`).
+//! - [`accounting`] and [`LoadAverage`] are what `/proc/stat`, `times(2)` and `/proc/loadavg` are made of.
+//!
+//! **Locks.** None; the owner of a queue holds its lock around each call. The queues' methods do not allocate unless they
+//! say so, and callbacks are not made: expired timers are taken out one by one, so the owner may drop its lock in between.
+//!
+//! **Why not** a tree for the timer queue: an implicit heap of four children is a few cache lines for thousands of timers,
+//! and cancelling through the slot's own index costs as little. Why not one structure for both kinds of timer: the wheel
+//! arms in constant time but cannot be exact; the heap is the other way round.
+
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod accounting;
+mod calendar;
+mod clock;
+mod interval;
+mod load_average;
+mod queue;
+mod ratio;
+mod slots;
+mod timespec;
+mod wheel;
+
+pub use calendar::CivilTime;
+pub use clock::Clock;
+pub use interval::{Interval, Start};
+pub use load_average::{LOAD_PERIOD_TICKS, LoadAverage};
+pub use queue::TimerQueue;
+pub use ratio::Ratio;
+pub use slots::TimerId;
+pub use timespec::Timespec;
+pub use wheel::TimerWheel;
+
+pub const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
+
+/// Timer ticks in a second (`CONFIG_HZ`).
+pub const TICKS_PER_SECOND: u64 = 250;
+
+/// Nanoseconds in a timer tick.
+pub const TICK_NS: u64 = NANOSECONDS_PER_SECOND / TICKS_PER_SECOND;
+
+/// Clock ticks in a second as user space counts them (`sysconf(_SC_CLK_TCK)`, `AT_CLKTCK`).
+pub const USER_TICKS_PER_SECOND: u64 = 100;
+
+/// Nanoseconds as user space's clock ticks (`times(2)`, `/proc/stat`).
+#[must_use]
+pub const fn user_ticks(nanoseconds: u64) -> u64 {
+    nanoseconds / (NANOSECONDS_PER_SECOND / USER_TICKS_PER_SECOND)
+}

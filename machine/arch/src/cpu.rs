@@ -193,6 +193,17 @@ pub fn raise_softirq(number: u32) {
     };
 }
 
+/// Takes the softirqs raised on this CPU, and leaves none.
+#[inline(always)]
+pub fn take_softirqs() -> u32 {
+    let mut pending = 0u32;
+    // SAFETY: one instruction on this CPU's own word.
+    unsafe {
+        asm!("xchg dword ptr gs:[{1}], {0:e}", inout(reg) pending, const offset_of!(Area, pending_softirqs), options(nostack, preserves_flags))
+    };
+    pending
+}
+
 /// Counts one more reason for interrupts to be off, and turns them off.
 #[inline(always)]
 pub fn interrupts_off() {

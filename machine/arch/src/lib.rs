@@ -14,6 +14,7 @@ pub mod cpu;
 pub mod cpu_set;
 pub mod features;
 pub mod instructions;
+pub mod local_apic;
 pub mod mmio;
 pub mod port;
 pub mod registers;

@@ -45,6 +45,7 @@ pub struct Descriptor {
 const _: () = assert!(size_of::<Descriptor>() == 32);
 
 impl Descriptor {
+    #[cfg(not(target_os = "none"))]
     pub(crate) const fn new() -> Self {
         Self {
             count: AtomicU32::new(0),

@@ -11,6 +11,9 @@
 //! **Heap.** Slabs of fixed sizes, one page each, with a magazine of objects per CPU and size; what is larger than half a
 //! page comes from the zones.
 //!
+//! **Page tables** ([`page_table`]) own programs' address spaces and the frames in them; [`vmalloc`] and [`kernel_stack`] are
+//! the kernel's pages that are mapped one by one; [`tlb`] is how CPUs forget what was mapped.
+//!
 //! On the host the same code manages an arena, so all of it runs in ordinary tests.
 #![cfg_attr(target_os = "none", no_std)]
 
@@ -19,13 +22,28 @@ extern crate alloc;
 mod buddy;
 mod cursor;
 pub mod descriptor;
+pub mod device;
 mod frame;
+#[cfg(target_os = "none")]
+mod heap;
+pub mod kernel_stack;
+pub mod page_table;
 pub mod physical;
+pub mod slab;
+pub mod tlb;
+#[cfg(target_os = "none")]
+pub mod transfer;
 mod user;
-mod zones;
+pub mod vmalloc;
+pub mod zones;
 
 pub use cursor::{Reader, Writer};
+pub use device::{is_kernel_data, map_device};
 pub use frame::Frame;
+pub use kernel_stack::{KERNEL_STACK_SIZE, KernelStack};
+pub use page_table::PageTable;
+#[cfg(target_os = "none")]
+pub use page_table::kernel::{enter_kernel_space, set_kernel_space};
 pub use physical::PhysicalAddress;
 pub use user::{UserPtr, UserSlice};
 pub use zones::{Statistics, ZoneKind, statistics};
@@ -35,4 +53,4 @@ pub const PAGE_SIZE: usize = abi::PAGE_SIZE;
 /// Base-2 logarithm of [`PAGE_SIZE`].
 pub const PAGE_SHIFT: u32 = 12;
 /// First address beyond what a program may map with four-level tables: Linux's `TASK_SIZE_MAX`.
-pub const USER_END: usize = 0x7fff_ffff_f000;
+pub const USER_END: usize = abi::USER_END;

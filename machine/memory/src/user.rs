@@ -8,7 +8,7 @@ use abi::Errno;
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// A pointer that a program passed, to a `T` of the ABI.
 pub struct UserPtr<T> {

@@ -101,13 +101,30 @@ pub(crate) fn add(pages: Range<u32>) {
             }
             zone.buddy.lock().add(descriptor::table(), start..end);
             zone.managed.fetch_add((end - start) as usize, Relaxed);
+            FREE.fetch_add((end - start) as usize, Relaxed);
             start = end;
         }
     }
 }
 
-/// Takes 2^order pages from `highest` or, where it is exhausted, from the zones below it.
+/// Pages that only the kernel itself may take: the heap and page tables go on when programs have used up the rest.
+static RESERVE: AtomicUsize = AtomicUsize::new(0);
+
+/// Pages free in all zones, without the CPUs' stocks.
+static FREE: AtomicUsize = AtomicUsize::new(0);
+
+/// Takes 2^order pages for the kernel's own structures, from the reserve where need be.
+pub(crate) fn allocate_for_kernel(order: usize, highest: ZoneKind) -> Option<u32> {
+    allocate_above(order, highest, 0)
+}
+
+/// Takes 2^order pages for programs: never from the reserve.
 pub(crate) fn allocate(order: usize, highest: ZoneKind) -> Option<u32> {
+    allocate_above(order, highest, RESERVE.load(Relaxed))
+}
+
+/// Takes 2^order pages from `highest` or, where it is exhausted, from the zones below it.
+fn allocate_above(order: usize, highest: ZoneKind, reserve: usize) -> Option<u32> {
     #[cfg(not(target_os = "none"))]
     host_arena();
     if order == 0
@@ -118,15 +135,20 @@ pub(crate) fn allocate(order: usize, highest: ZoneKind) -> Option<u32> {
         let frames = local.frames.lock();
         let mut frames = frames.borrow_mut();
         if frames.is_empty() {
+            if FREE.load(Relaxed) < reserve + BATCH {
+                return None;
+            }
             refill(&mut frames);
         }
         return frames.pop();
     }
-    from_zones(order, highest)
-}
-
-fn from_zones(order: usize, highest: ZoneKind) -> Option<u32> {
-    (0..=highest as usize).rev().find_map(|zone| ZONES[zone].buddy.lock().allocate(descriptor::table(), order))
+    if FREE.load(Relaxed) < reserve + (1 << order) {
+        return None;
+    }
+    let number =
+        (0..=highest as usize).rev().find_map(|zone| ZONES[zone].buddy.lock().allocate(descriptor::table(), order))?;
+    FREE.fetch_sub(1 << order, Relaxed);
+    Some(number)
 }
 
 fn refill(frames: &mut smallvec::SmallVec<[u32; STOCK]>) {
@@ -134,6 +156,7 @@ fn refill(frames: &mut smallvec::SmallVec<[u32; STOCK]>) {
         let mut buddy = zone.buddy.lock();
         while frames.len() < BATCH {
             let Some(number) = buddy.allocate(descriptor::table(), 0) else { break };
+            FREE.fetch_sub(1, Relaxed);
             frames.push(number);
         }
         if frames.len() == BATCH {
@@ -164,6 +187,7 @@ pub(crate) fn free(number: u32, order: usize) {
 
 fn free_to_zone(number: u32, order: usize) {
     ZONES[zone_of(number)].buddy.lock().free(descriptor::table(), number, order);
+    FREE.fetch_add(1 << order, Relaxed);
 }
 
 /// Where the RAM is and what of it is taken, as boot found it: builds the descriptors and fills the zones. `ram` and
@@ -196,6 +220,12 @@ fn add_except(pages: Range<u32>, taken: &[Range<u64>]) {
     }
 }
 
+/// Sets aside a 128th of memory, between 64 pages and 16 MiB, for the kernel itself.
+pub fn set_reserve() {
+    let managed: usize = ZONES.iter().map(|zone| zone.managed.load(Relaxed)).sum();
+    RESERVE.store((managed / 128).clamp(64, 4096), Relaxed);
+}
+
 /// Gives pages that were taken at boot (the initramfs, start-up code) to the zones.
 pub fn release(pages: Range<u32>) {
     add(pages);
@@ -219,6 +249,7 @@ pub(crate) fn host_arena() -> usize {
         descriptor::install(table.leak());
         ZONES[1].buddy.lock().add(descriptor::table(), 4096..PAGES as u32);
         ZONES[1].managed.fetch_add(PAGES - 4096, Relaxed);
+        FREE.fetch_add(PAGES - 4096, Relaxed);
     });
     base
 }

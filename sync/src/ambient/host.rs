@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 std::thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
     static INTERRUPTS_OFF: Cell<u32> = const { Cell::new(0) };
+    static SOFTIRQS: Cell<u32> = const { Cell::new(0) };
     static HELD: Cell<u64> = const { Cell::new(0) };
     static CURRENT: OnceCell<Arc<Thread>> = const { OnceCell::new() };
 }
@@ -34,6 +35,22 @@ pub fn softirqs_disable() {
 
 pub fn softirqs_enable() {
     preempt_enable();
+}
+
+pub fn raise_softirq(number: u32) {
+    SOFTIRQS.set(SOFTIRQS.get() | 1 << number);
+}
+
+pub fn pending_softirqs() -> u32 {
+    SOFTIRQS.get()
+}
+
+pub fn take_softirqs() -> u32 {
+    SOFTIRQS.replace(0)
+}
+
+pub fn reschedule_wanted() -> bool {
+    false
 }
 
 pub fn interrupts_disable() {

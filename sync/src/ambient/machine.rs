@@ -137,3 +137,51 @@ pub fn now() -> u64 {
 pub fn relax() {
     core::hint::spin_loop();
 }
+
+/// Marks softirq `number` as raised on this CPU.
+#[inline(always)]
+pub fn raise_softirq(number: u32) {
+    cpu::raise_softirq(number);
+}
+
+/// The softirqs raised on this CPU, as a bit set.
+#[inline(always)]
+pub fn pending_softirqs() -> u32 {
+    cpu::pending_softirqs()
+}
+
+/// Takes the softirqs raised on this CPU, and leaves none.
+#[inline(always)]
+pub fn take_softirqs() -> u32 {
+    cpu::take_softirqs()
+}
+
+/// Whether this CPU should reschedule at the next chance.
+#[inline(always)]
+pub fn reschedule_wanted() -> bool {
+    cpu::preempt_word() & cpu::NO_RESCHEDULE == 0
+}
+
+/// Serves pending softirqs under their own guard. From the end of an interrupt, interrupts on.
+pub fn softirqs_serve() {
+    cpu::preempt_add(cpu::SOFTIRQ_ONE);
+    hooks().serve_softirqs();
+    cpu::preempt_subtract(cpu::SOFTIRQ_ONE);
+}
+
+/// Does a wanted reschedule now. From the end of an interrupt, interrupts on and no guard held.
+pub fn preempt_now() {
+    hooks().preempt();
+}
+
+/// Calls the scheduler for a thread that has announced a sleep by itself: stopping, ending.
+pub fn give_up_cpu() {
+    schedule_until(None);
+}
+
+/// Gives way to a better thread if the scheduler wants that. Interrupts on, no guard held.
+pub fn reschedule_if_wanted() {
+    if cpu::preempt_word() == 0 {
+        hooks().preempt();
+    }
+}

@@ -1,1 +1,72 @@
-fn main() {}
+//! The host's side of Birgus: builds the kernel and its roots, starts machines, compares with Linux.
+//!
+//! Everything a person does with the project starts here (`birgus --help`). The parts: `run` starts QEMU and is the command's
+//! face on the host; `image` makes roots; `build` finishes the kernel behind the linker; `test` is what CI runs; `apt` fetches
+//! Debian packages without installing them. What init and `run` say to each other is the crate `protocol`.
+
+mod apt;
+mod artifacts;
+mod build;
+mod cli;
+mod doctor;
+mod fingerprint;
+mod image;
+mod paths;
+mod program;
+mod run;
+mod say;
+mod target;
+mod test;
+
+use clap::{CommandFactory, Parser};
+use cli::{Cli, Command};
+use paths::Paths;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let is_run = matches!(cli.command, Command::Run(_));
+    match perform(cli.command) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            say::line(format!("{error:#}"));
+            // The statuses below 125 belong to the command in the machine.
+            ExitCode::from(if is_run { run::NO_STATUS } else { 1 })
+        }
+    }
+}
+
+fn perform(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "birgus", &mut std::io::stdout());
+            Ok(0)
+        }
+        Command::Run(request) => {
+            doctor::provide_for_run(&request)?;
+            run::run(&Paths::find()?, &request)
+        }
+        Command::Build { debug } => {
+            let profile = if debug {
+                artifacts::Profile::Debug
+            } else {
+                artifacts::Profile::Release
+            };
+            let built = artifacts::kernel(&Paths::find()?, profile)?;
+            println!("{}\n{}", built.image.display(), built.symbols.display());
+            Ok(0)
+        }
+        Command::Image { root, anew } => {
+            println!(
+                "{}",
+                image::root::rebuild(&root, &Paths::find()?, anew)?.display()
+            );
+            Ok(0)
+        }
+        Command::Test(options) => {
+            doctor::provide_for_tests()?;
+            test::run(&Paths::find()?, &options)
+        }
+        Command::Doctor { install } => doctor::run(&Paths::find()?, install),
+    }
+}

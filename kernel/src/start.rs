@@ -1,0 +1,106 @@
+//! Start-up, in order.
+use crate::command_line::CommandLine;
+use crate::{console, cpus, interrupts, panic, timekeeping, traps};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use boot::Information;
+use irq::Softirqs;
+use sync::Once;
+
+static SOFTIRQS: Once<Softirqs> = Once::new();
+
+struct ServeSoftirqs;
+
+impl scheduler::Softirqs for ServeSoftirqs {
+    fn serve(&self) {
+        if let Some(softirqs) = SOFTIRQS.get() {
+            softirqs.serve(|| {});
+        }
+    }
+}
+
+/// How the machine is stopped in a panic.
+struct Stop;
+
+impl panic::Emergency for Stop {
+    fn stop_others(&self) {
+        if scheduler::cpu_count() > 1
+            && let Some(local) = interrupts::local()
+        {
+            local.send_nmi(apic::Target::AllButSelf);
+        }
+    }
+
+    fn reset(&self) {}
+}
+
+/// Where the start-up code hands over, with memory and the first CPU in order.
+pub fn main(information: Information) -> ! {
+    klog::set_console(&console::write);
+    trap::register(&traps::TrapHooks);
+    let command_line = CommandLine::parse(information.command_line);
+    log_options(&command_line);
+    klog::info!("Linux version 6.6.0-birgus (Birgus {})", env!("CARGO_PKG_VERSION"));
+    klog::info!("Command line: {}", core::str::from_utf8(information.command_line).unwrap_or("(not UTF-8)"));
+    for word in command_line.unknown() {
+        klog::info!("Unknown kernel command line parameter \"{word}\", will be passed to user space");
+    }
+    log_memory(&information);
+    memory::set_kernel_space();
+    let ram: Vec<_> = information.ram().collect();
+    memory::device::set_ram(&ram);
+    memory::tlb::cpu_online(0);
+    let hertz = timekeeping::start_clock(&command_line, information.entry_tsc);
+    start_cpus(&information, hertz);
+    klog::info!("cycles from entry {}", arch::instructions::read_tsc() - information.entry_tsc);
+    let thread = scheduler::spawn(move || first_thread(information));
+    assert!(thread.is_some(), "no memory for the first thread");
+    scheduler::idle()
+}
+
+fn log_options(command_line: &CommandLine) {
+    let level = command_line.value("loglevel").and_then(|text| text.parse().ok());
+    klog::set_console_level(level.unwrap_or(if command_line.has("quiet") { 4 } else { 7 }));
+    if let Some(seconds) = command_line.value("panic").and_then(|text| text.parse().ok()) {
+        panic::set_timeout(seconds);
+    }
+}
+
+fn log_memory(information: &Information) {
+    for region in &information.regions {
+        klog::info!("BIOS-e820: [mem {:#018x}-{:#018x}] {:?}", region.range.start, region.range.end.saturating_sub(1), region.kind);
+    }
+    let free: usize = memory::statistics().iter().map(|zone| zone.free).sum();
+    klog::info!("Memory: {}K available", free * 4);
+}
+
+fn start_cpus(information: &Information, hertz: u64) {
+    let identifiers = Vec::from([0]);
+    let count = identifiers.len();
+    cpus::set_apic_ids(identifiers);
+    scheduler::start_cpus(count, &interrupts::Chip);
+    memory::zones::start_stocks(count);
+    memory::slab::start_magazines(count);
+    memory::kernel_stack::start_kernel_stacks(count);
+    let softirqs = Softirqs::new(count).expect("no memory for softirqs");
+    let _ = SOFTIRQS.set(softirqs);
+    scheduler::become_idle_thread();
+    scheduler::register(&ServeSoftirqs);
+    interrupts::start(count, 24);
+    panic::set_emergency(&Stop);
+    timekeeping::start_timer(hertz);
+    memory::tlb::register(&cpus::RemoteFlush);
+    scheduler::set_remote_interrupt(Box::leak(Box::new(|cpu| interrupts::send(cpu, interrupts::REMOTE_CALL))));
+    arch::instructions::enable_interrupts();
+    cpus::start_others(information.low_page);
+}
+
+/// The rest of start-up, where sleeping is allowed.
+fn first_thread(_information: Information) {
+    for turn in 0..5 {
+        let queue = sync::WaitQueue::new();
+        let _ = queue.wait(sync::Sleep::Interruptible, Some(sync::now() + 100_000_000), || None::<()>);
+        klog::info!("turn {turn}");
+    }
+    panic!("nothing to run yet");
+}

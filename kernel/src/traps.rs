@@ -1,0 +1,28 @@
+//! What the entry code asks of the kernel.
+use crate::{interrupts, panic};
+use trap::KernelFrame;
+
+pub struct TrapHooks;
+
+impl trap::Hooks for TrapHooks {
+    fn interrupt(&self, vector: u8) {
+        interrupts::serve(vector);
+    }
+
+    fn user_page(&self, address: usize, write: bool) -> bool {
+        { let _ = (address, write); false }
+    }
+
+    fn nmi(&self, frame: &KernelFrame) {
+        if panic::is_panicking() {
+            loop {
+                arch::instructions::halt();
+            }
+        }
+        klog::emergency(format_args!("NMI on CPU {} at {:#x}", arch::cpu::id(), frame.rip));
+    }
+
+    fn fatal(&self, frame: &KernelFrame, address: Option<usize>) -> ! {
+        panic::fatal_trap(frame, address)
+    }
+}

@@ -1,0 +1,125 @@
+//! Unmapping: entries first, translations next, frames last.
+use super::entry::{Entry, UNCOUNTED};
+use super::table::{Step, Table, Tables};
+use super::{Counts, PageTable, leaf_end};
+use crate::tlb::{self, Touched};
+use crate::{Frame, PAGE_SIZE};
+use core::ops::Range;
+use core::sync::atomic::Ordering::Relaxed;
+use smallvec::SmallVec;
+
+/// Frames that are kept between two flushes.
+const BATCH: usize = 192;
+
+/// Collects what is unmapped (Linux's `mmu_gather`): frames, emptied tables, and the range of addresses. Frames and tables
+/// are given back only after every CPU that has the address space loaded has flushed the range: when the batch is full,
+/// and at the end. Interrupts are on.
+#[must_use]
+pub struct Gather<'a> {
+    owner: &'a PageTable,
+    touched: Touched,
+    frames: SmallVec<[u32; BATCH]>,
+    emptied: SmallVec<[Table; 16]>,
+    counts: Counts,
+}
+
+impl<'a> Gather<'a> {
+    pub fn new(owner: &'a PageTable) -> Self {
+        Self {
+            owner,
+            touched: Touched::NOTHING,
+            frames: SmallVec::new_const(),
+            emptied: SmallVec::new_const(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Clears all entries in a range, and frees tables that have none left.
+    pub fn unmap(&mut self, range: Range<usize>) {
+        let mut address = range.start;
+        while address < range.end {
+            let mut tables = self.owner.tables.lock();
+            while address < range.end && !self.is_full() {
+                address = self.unmap_leaf(&mut tables, address, range.end);
+            }
+            drop(tables);
+            if self.is_full() {
+                self.release();
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.frames.len() == BATCH || self.emptied.len() > 12
+    }
+
+    /// Clears what one leaf table maps from `address` on; answers where to go on.
+    #[inline]
+    fn unmap_leaf(&mut self, tables: &mut Tables, from: usize, end: usize) -> usize {
+        let (leaf, path) = match tables.step(from) {
+            Step::Hole(next) => return next,
+            Step::Leaf(leaf, path) => (leaf, path),
+        };
+        let (mut address, stop) = (from, leaf_end(from, end));
+        let (mut left, before) = (leaf.used(), leaf.used());
+        while address < stop && left != 0 && self.frames.len() < BATCH {
+            let slot = leaf.entry(address, 0);
+            if slot.load(Relaxed) != 0 {
+                // Exchanged, because the hardware may just be setting a bit.
+                self.take(Entry(slot.swap(0, Relaxed)), address);
+                left -= 1;
+            }
+            address += PAGE_SIZE;
+        }
+        leaf.subtract_used(before - left);
+        if left != 0 {
+            return address;
+        }
+        if self.touched.range().is_empty() {
+            // A table that lost its entries earlier: CPUs may still remember where it was.
+            self.touched.note(from);
+        }
+        tables.prune(leaf, &path, from, |table| self.emptied.push(table));
+        stop
+    }
+
+    #[inline(always)]
+    fn take(&mut self, entry: Entry, address: usize) {
+        if !entry.is_held() {
+            return;
+        }
+        self.touched.note(address);
+        self.counts.add(entry);
+        if !entry.has(UNCOUNTED) {
+            self.frames.push(entry.number());
+        }
+    }
+
+    /// Flushes, then frees.
+    fn release(&mut self) {
+        tlb::flush(&self.owner.cpus, self.touched.range());
+        self.touched = Touched::NOTHING;
+        for number in self.frames.drain(..) {
+            // SAFETY: the entry that held this reference was exchanged for zero.
+            drop(unsafe { Frame::from_number(number) });
+        }
+        for table in self.emptied.drain(..) {
+            // SAFETY: cleared above, and flushed.
+            unsafe { table.free() };
+        }
+    }
+
+    /// Flushes and frees; answers how many pages there were.
+    pub fn finish(mut self) -> Counts {
+        self.release();
+        self.counts
+    }
+}
+
+impl Drop for Gather<'_> {
+    fn drop(&mut self) {
+        if !self.frames.is_empty() || !self.emptied.is_empty() {
+            self.release();
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The kernel heap's small objects.
+//!
+//! A **slab** is one page of equal objects; free ones are linked through their own first word. The page's descriptor holds
+//! the size class, the number of objects handed out, and the first free object, so freeing needs the address only. Slabs
+//! with free objects lie on their class's list. In front of each class stands a **magazine** per CPU: a few objects,
+//! reached with interrupts off and without a lock. A slab whose objects all came home goes back to its zone.
+use crate::descriptor::{self, Kind, NONE};
+use crate::physical;
+use crate::zones::{self, ZoneKind};
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use sync::{InterruptsOff, Once, PerCpu, Rank, SpinLock};
+
+/// Object sizes. Each divides its own alignment into the page: an object's address is a multiple of the largest power of two
+/// in its size.
+pub const SIZES: [usize; 15] = [16, 32, 48, 64, 96, 128, 192, 256, 320, 448, 576, 768, 1024, 1344, 2048];
+/// Objects that a magazine holds, and how many move at a time.
+const ROUNDS: usize = 32;
+const BATCH: usize = ROUNDS / 2;
+/// "No object": the end of a slab's chain.
+const END: u64 = u64::MAX;
+
+/// Class by size in units of 16 bytes.
+const CLASS: [u8; 129] = {
+    let mut table = [0; 129];
+    let mut units = 0;
+    while units < table.len() {
+        let mut class = 0;
+        while SIZES[class] < units * 16 {
+            class += 1;
+        }
+        table[units] = class as u8;
+        units += 1;
+    }
+    table
+};
+
+/// The class for a size and alignment, or `None` where slabs are not for it.
+#[inline(always)]
+pub fn class_for(size: usize, align: usize) -> Option<usize> {
+    if align <= 16 {
+        return CLASS.get(size.div_ceil(16)).map(|&class| class as usize);
+    }
+    (0..SIZES.len()).find(|&class| SIZES[class] >= size && SIZES[class].is_multiple_of(align))
+}
+
+struct Class {
+    /// First slab with free objects.
+    partial: SpinLock<u32, InterruptsOff>,
+    slabs: AtomicUsize,
+}
+
+static CLASSES: [Class; SIZES.len()] =
+    [const { Class { partial: SpinLock::new(Rank::Slab, NONE), slabs: AtomicUsize::new(0) } }; SIZES.len()];
+
+struct Magazine {
+    count: usize,
+    objects: [usize; ROUNDS],
+}
+
+struct Magazines([UnsafeCell<Magazine>; SIZES.len()]);
+
+// SAFETY: each CPU touches its own, with interrupts off.
+unsafe impl Sync for Magazines {}
+// SAFETY: plain addresses.
+unsafe impl Send for Magazines {}
+
+static MAGAZINES: Once<PerCpu<Magazines, InterruptsOff>> = Once::new();
+
+/// Gives each of `cpus` CPUs its magazines. Once.
+pub fn start_magazines(cpus: usize) {
+    let make = |_| Magazines([const { UnsafeCell::new(Magazine { count: 0, objects: [0; ROUNDS] }) }; SIZES.len()]);
+    if let Some(magazines) = PerCpu::new(cpus, make) {
+        let _ = MAGAZINES.set(magazines);
+    }
+}
+
+/// An object of `class`, or `None` without memory.
+#[inline]
+pub fn allocate(class: usize) -> Option<usize> {
+    let Some(magazines) = MAGAZINES.get() else {
+        let mut one = [0];
+        return (take(class, &mut one) == 1).then_some(one[0]);
+    };
+    let magazines = magazines.this();
+    // SAFETY: this CPU's own, interrupts are off, and no other reference lives.
+    let magazine = unsafe { &mut *magazines.0[class].get() };
+    if magazine.count == 0 {
+        magazine.count = take(class, &mut magazine.objects[..BATCH]);
+        if magazine.count == 0 {
+            return None;
+        }
+    }
+    magazine.count -= 1;
+    Some(magazine.objects[magazine.count])
+}
+
+/// Gives an object of `class` back.
+///
+/// # Safety
+/// It came from [`allocate`] of the same class and is not used any more.
+#[inline]
+pub unsafe fn free(address: usize, class: usize) {
+    let Some(magazines) = MAGAZINES.get() else {
+        // SAFETY: the caller's.
+        return unsafe { put(class, &[address]) };
+    };
+    let magazines = magazines.this();
+    // SAFETY: as in `allocate`.
+    let magazine = unsafe { &mut *magazines.0[class].get() };
+    if magazine.count == ROUNDS {
+        // SAFETY: objects in a magazine are free.
+        unsafe { put(class, &magazine.objects[..BATCH]) };
+        magazine.objects.copy_within(BATCH.., 0);
+        magazine.count -= BATCH;
+    }
+    magazine.objects[magazine.count] = address;
+    magazine.count += 1;
+}
+
+/// Empties this CPU's magazines into their slabs, so that slabs without objects go back.
+pub fn drain() {
+    let Some(magazines) = MAGAZINES.get() else { return };
+    let magazines = magazines.this();
+    for class in 0..SIZES.len() {
+        // SAFETY: as in `allocate`.
+        let magazine = unsafe { &mut *magazines.0[class].get() };
+        // SAFETY: objects in a magazine are free.
+        unsafe { put(class, &magazine.objects[..magazine.count]) };
+        magazine.count = 0;
+    }
+}
+
+fn take(class: usize, objects: &mut [usize]) -> usize {
+    let mut partial = CLASSES[class].partial.lock();
+    let mut count = 0;
+    while count < objects.len() {
+        if *partial == NONE && !grow(class, &mut partial) {
+            break;
+        }
+        let number = *partial;
+        let slab = descriptor::of(number);
+        let mut next = slab.private.load(Relaxed);
+        while count < objects.len() && next != END {
+            let address = physical::frame_address(number) as usize + next as usize;
+            objects[count] = address;
+            count += 1;
+            slab.count.fetch_add(1, Relaxed);
+            // SAFETY: a free object of ours, under the class's lock.
+            next = unsafe { (address as *const u64).read() };
+        }
+        slab.private.store(next, Relaxed);
+        if next == END {
+            unlink(&mut partial, number);
+        }
+    }
+    count
+}
+
+fn grow(class: usize, partial: &mut u32) -> bool {
+    let Some(number) = zones::allocate_for_kernel(0, ZoneKind::Normal) else { return false };
+    let (slab, base, size) = (descriptor::of(number), physical::frame_address(number) as usize, SIZES[class]);
+    let objects = crate::PAGE_SIZE / size;
+    for index in 0..objects {
+        let next = if index + 1 == objects { END } else { ((index + 1) * size) as u64 };
+        // SAFETY: inside the fresh page.
+        unsafe { ((base + index * size) as *mut u64).write(next) };
+    }
+    slab.kind.store(Kind::Slab as u8, Relaxed);
+    slab.class.store(class as u8, Relaxed);
+    slab.count.store(0, Relaxed);
+    slab.private.store(0, Relaxed);
+    link(partial, number);
+    CLASSES[class].slabs.fetch_add(1, Relaxed);
+    true
+}
+
+/// # Safety
+/// The objects are of this class, handed out, and not used any more.
+unsafe fn put(class: usize, objects: &[usize]) {
+    let mut partial = CLASSES[class].partial.lock();
+    for &address in objects {
+        let number = (physical::from_virtual(address).0 >> crate::PAGE_SHIFT) as u32;
+        let slab = descriptor::of(number);
+        debug_assert_eq!((slab.kind.load(Relaxed), slab.class.load(Relaxed)), (Kind::Slab as u8, class as u8));
+        let first = slab.private.load(Relaxed);
+        // SAFETY: the caller gives the object back.
+        unsafe { (address as *mut u64).write(first) };
+        slab.private.store((address % crate::PAGE_SIZE) as u64, Relaxed);
+        if first == END {
+            link(&mut partial, number);
+        }
+        // One empty slab stays, so that a lone object going to and fro does not cost a page each time.
+        if slab.count.fetch_sub(1, Relaxed) == 1 && (*partial != number || slab.next.load(Relaxed) != NONE) {
+            unlink(&mut partial, number);
+            CLASSES[class].slabs.fetch_sub(1, Relaxed);
+            zones::free(number, 0);
+        }
+    }
+}
+
+fn link(partial: &mut u32, number: u32) {
+    let slab = descriptor::of(number);
+    slab.next.store(*partial, Relaxed);
+    slab.previous.store(NONE, Relaxed);
+    if *partial != NONE {
+        descriptor::of(*partial).previous.store(number, Relaxed);
+    }
+    *partial = number;
+}
+
+fn unlink(partial: &mut u32, number: u32) {
+    let slab = descriptor::of(number);
+    let (next, previous) = (slab.next.load(Relaxed), slab.previous.load(Relaxed));
+    match previous {
+        NONE => *partial = next,
+        previous => descriptor::of(previous).next.store(next, Relaxed),
+    }
+    if next != NONE {
+        descriptor::of(next).previous.store(previous, Relaxed);
+    }
+}
+
+/// Slabs of each size, for /proc/slabinfo and the leak tests.
+pub fn slabs() -> [(usize, usize); SIZES.len()] {
+    core::array::from_fn(|class| (SIZES[class], CLASSES[class].slabs.load(Relaxed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn classes_fit() {
+        for size in 1..=2048 {
+            for align in [1, 8, 16, 32, 64, 128, 1024] {
+                if let Some(class) = class_for(size, align) {
+                    assert!(SIZES[class] >= size && SIZES[class] % align.min(16) == 0);
+                    assert!(align <= 16 || SIZES[class] % align == 0);
+                }
+            }
+        }
+        assert_eq!(class_for(2049, 8), None);
+    }
+
+    #[test]
+    fn objects_are_distinct_and_slabs_go_home() {
+        let class = class_for(96, 8).unwrap();
+        let objects: Vec<usize> = (0..1000).map(|_| allocate(class).unwrap()).collect();
+        assert_eq!(objects.iter().collect::<HashSet<_>>().len(), 1000);
+        assert!(slabs()[class].1 >= 1000 / (4096 / 96));
+        for &object in &objects {
+            // SAFETY: allocated above.
+            unsafe { free(object, class) };
+        }
+        assert!(slabs()[class].1 <= 1, "all but one slab are free again");
+    }
+}

@@ -1,0 +1,147 @@
+//! Kernel memory that is contiguous for the kernel but not physically, each piece with an unmapped page after it.
+//!
+//! Ranges of the window lie in a tree that finds gaps in O(log n). A freed range gives its pages back at once, but stays
+//! taken until all CPUs have flushed: one flush serves many ranges ([`DEAD_LIMIT`]). It happens in [`Area::new`], so
+//! freeing never waits.
+use crate::page_table::kernel::{self, KernelAccess, VMALLOC};
+use crate::{PAGE_SIZE, tlb};
+use alloc::vec::Vec;
+use core::ops::Range;
+use range_tree::RangeTree;
+use sync::{Preempt, Rank, SpinLock};
+
+/// Freed ranges that wait for one flush.
+const DEAD_LIMIT: usize = 32;
+
+struct Ranges {
+    used: RangeTree<()>,
+    /// Starts of freed ranges. Has room for all that are in use, so that freeing needs no memory.
+    dead: Vec<usize>,
+    /// Pages of live areas, for /proc/meminfo.
+    pages: usize,
+}
+
+static RANGES: SpinLock<Ranges, Preempt> =
+    SpinLock::new(Rank::Vmalloc, Ranges { used: RangeTree::new(), dead: Vec::new(), pages: 0 });
+
+/// Pages in use by areas.
+pub fn pages() -> usize {
+    RANGES.lock().pages
+}
+
+/// Takes addresses for `pages` pages; an unmapped page lies before them and after them.
+fn reserve(pages: usize) -> Option<Range<usize>> {
+    let length = pages.checked_mul(PAGE_SIZE)?;
+    let mut ranges = RANGES.lock();
+    let wanted = ranges.used.len().checked_add(1)?.checked_sub(ranges.dead.len())?;
+    ranges.dead.try_reserve(wanted).ok()?;
+    // What is taken starts with the guard page, so every area has one before it, and its neighbour's after it.
+    let start = ranges.used.lowest_gap(VMALLOC, length.checked_add(2 * PAGE_SIZE)?)?;
+    let range = start + PAGE_SIZE..start + PAGE_SIZE + length;
+    ranges.used.insert(start..range.end, ()).ok()?;
+    ranges.pages += pages;
+    Some(range)
+}
+
+fn release(range: &Range<usize>) {
+    let mut ranges = RANGES.lock();
+    ranges.pages -= range.len() / PAGE_SIZE;
+    ranges.dead.push(range.start - PAGE_SIZE);
+}
+
+/// Flushes, and gives dead ranges back, where there are more than `limit`.
+fn purge(limit: usize) {
+    let mut ranges = RANGES.lock();
+    if ranges.dead.len() <= limit {
+        return;
+    }
+    let dead = core::mem::take(&mut ranges.dead);
+    // Until the list is back, freed ranges need room in a new one; where there is none, they wait for the old one.
+    let room = ranges.used.len() - dead.len();
+    if ranges.dead.try_reserve(room).is_err() {
+        ranges.dead = dead;
+        return;
+    }
+    drop(ranges);
+    tlb::flush_kernel(VMALLOC);
+    let mut ranges = RANGES.lock();
+    for &start in &dead {
+        ranges.used.remove(start);
+    }
+}
+
+/// An area of kernel memory, readable and writable, never executable. Contents start as anything. Process context.
+#[derive(Debug)]
+pub struct Area {
+    range: Range<usize>,
+}
+
+impl Area {
+    /// Maps `pages` fresh pages. `None` without memory or addresses. May wait for other CPUs: interrupts are on.
+    pub fn new(pages: usize) -> Option<Self> {
+        #[cfg(not(target_os = "none"))]
+        kernel::host_root();
+        purge(DEAD_LIMIT);
+        let range = reserve(pages)?;
+        if kernel::map_fresh(range.clone(), KernelAccess::ReadWrite).is_err() {
+            release(&range);
+            return None;
+        }
+        Some(Self { range })
+    }
+
+    /// Addresses of the area.
+    pub fn range(&self) -> Range<usize> {
+        self.range.clone()
+    }
+
+    /// The area's bytes.
+    #[cfg(target_os = "none")]
+    pub fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: mapped, ours alone, and any bytes are fine.
+        unsafe { core::slice::from_raw_parts_mut(self.range.start as *mut u8, self.range.len()) }
+    }
+}
+
+impl Drop for Area {
+    fn drop(&mut self) {
+        kernel::unmap_fresh(self.range.clone());
+        release(&self.range);
+    }
+}
+
+/// Addresses for a device's registers, for ever.
+pub(crate) fn reserve_for_device(pages: usize) -> Option<Range<usize>> {
+    #[cfg(not(target_os = "none"))]
+    kernel::host_root();
+    reserve(pages)
+}
+
+/// Gives back what [`reserve_for_device`] took and nothing was mapped at.
+pub(crate) fn release_unused(range: &Range<usize>) {
+    release(range);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page_table::kernel::walk;
+
+    #[test]
+    fn areas_are_mapped_apart_and_freed_in_batches() {
+        let areas: Vec<Area> = (0..100).map(|index| Area::new(1 + index % 4).unwrap()).collect();
+        let mut ranges: Vec<_> = areas.iter().map(Area::range).collect();
+        ranges.sort_by_key(|range| range.start);
+        assert!(ranges.windows(2).all(|pair| pair[1].start - pair[0].end >= PAGE_SIZE), "guard pages");
+        let first = ranges[0].clone();
+        let text = walk(first.start).unwrap().to_string();
+        assert!(text.contains("level 1") && text.contains("writable") && text.contains("no-execute"), "{text}");
+        assert!(!walk(first.start - PAGE_SIZE).unwrap().to_string().contains("level 1: 0x00000000000000 present"));
+        drop(areas);
+        assert!(!walk(first.start).unwrap().to_string().contains("dirty"));
+        let again: Vec<Area> = (0..100).map(|_| Area::new(4).unwrap()).collect();
+        drop(again);
+        purge(0);
+        assert_eq!(RANGES.lock().dead.len(), 0);
+    }
+}

@@ -1,0 +1,31 @@
+//! Return addresses by frame pointers.
+
+/// Calls `found` with each return address from the frame at `rbp` on, outwards. Takes only frames that lie in mapped kernel
+/// memory by `is_readable`, so a ruined chain ends the walk instead of faulting again.
+pub fn walk(mut rbp: usize, is_readable: impl Fn(usize) -> bool, mut found: impl FnMut(usize)) {
+    for _ in 0..64 {
+        if rbp == 0 || !rbp.is_multiple_of(8) || !is_readable(rbp) || !is_readable(rbp.wrapping_add(15)) {
+            return;
+        }
+        // SAFETY: just checked to be mapped, readable and aligned.
+        let (next, address) =
+            unsafe { ((rbp as *const usize).read_volatile(), ((rbp + 8) as *const usize).read_volatile()) };
+        if address == 0 {
+            return;
+        }
+        found(address);
+        if next <= rbp {
+            return;
+        }
+        rbp = next;
+    }
+}
+
+/// The caller's frame pointer.
+#[inline(always)]
+pub fn frame_pointer() -> usize {
+    let rbp: usize;
+    // SAFETY: reads a register.
+    unsafe { core::arch::asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags)) };
+    rbp
+}

@@ -1,0 +1,145 @@
+//! What each CPU has of its own.
+use crate::remote::Remote;
+use crate::timers::TimerAction;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use sched::{Entity, RunQueue, Runnable, Tunables};
+use sync::{InterruptsOff, Once, Rank, SpinLock, Thread};
+use time::TimerQueue;
+
+pub(crate) type Account = alloc::boxed::Box<Entity<Arc<Thread>>>;
+
+/// The hardware behind time and other CPUs.
+pub trait Chip: Sync {
+    /// Has the timer interrupt come `nanoseconds` from now, in place of any earlier wish. Interrupts are off.
+    fn arm_timer(&self, nanoseconds: u64);
+    /// Interrupts another CPU so that it reschedules.
+    fn kick(&self, cpu: usize);
+}
+
+/// One CPU's side of the scheduler.
+pub(crate) struct Cpu {
+    pub queue: SpinLock<RunQueue<Arc<Thread>>, InterruptsOff>,
+    pub timers: SpinLock<TimerQueue<TimerAction>, InterruptsOff>,
+    pub idle: Once<Arc<Thread>>,
+    /// Whoever ended on this CPU last, until the next thread drops it.
+    pub ended: SpinLock<Option<Runnable<Arc<Thread>>>, InterruptsOff>,
+    pub online: AtomicBool,
+    /// Runnable threads, and the queue's `min_vruntime`: copies for other CPUs to look at without the lock.
+    pub running: AtomicUsize,
+    pub min_vruntime: AtomicU64,
+    /// When the next timer interrupt is due.
+    pub armed: AtomicU64,
+    /// Nanoseconds that the idle thread ran, and since when it runs.
+    pub idle_time: AtomicU64,
+    pub next_tick: AtomicU64,
+    pub remote: Remote,
+}
+
+static CPUS: Once<Vec<Cpu>> = Once::new();
+static CHIP: Once<&'static dyn Chip> = Once::new();
+
+/// Makes the data of `count` CPUs. Once, on the first CPU, before it becomes an idle thread.
+///
+/// # Panics
+/// Without memory, or when called again.
+pub fn start_cpus(count: usize, chip: &'static dyn Chip) {
+    let tunables = Tunables::for_cpus(count);
+    let mut cpus = Vec::new();
+    cpus.reserve_exact(count);
+    for _ in 0..count {
+        cpus.push(Cpu {
+            queue: SpinLock::new(Rank::RunQueue, RunQueue::new(tunables)),
+            timers: SpinLock::new(Rank::Timers, TimerQueue::new()),
+            idle: Once::new(),
+            ended: SpinLock::new(Rank::RunQueue, None),
+            online: AtomicBool::new(false),
+            running: AtomicUsize::new(0),
+            min_vruntime: AtomicU64::new(0),
+            armed: AtomicU64::new(u64::MAX),
+            idle_time: AtomicU64::new(0),
+            next_tick: AtomicU64::new(u64::MAX),
+            remote: Remote::new(),
+        });
+    }
+    assert!(CPUS.set(cpus).is_ok() && CHIP.set(chip).is_ok(), "CPUs are started once");
+}
+
+#[inline(always)]
+pub(crate) fn all() -> &'static [Cpu] {
+    CPUS.get().map_or(&[], |cpus| cpus.as_slice())
+}
+
+/// The data of CPU `number`.
+#[inline(always)]
+pub(crate) fn cpu(number: usize) -> &'static Cpu {
+    &all()[number]
+}
+
+/// This CPU's data. Stale unless preemption is held off.
+#[inline(always)]
+pub(crate) fn this() -> &'static Cpu {
+    cpu(arch::cpu::id())
+}
+
+pub(crate) fn chip() -> Option<&'static dyn Chip> {
+    CHIP.get().copied()
+}
+
+/// How many CPUs there are, started or not.
+pub fn cpu_count() -> usize {
+    all().len()
+}
+
+/// What one CPU did.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuStatistics {
+    pub online: bool,
+    pub running: usize,
+    pub switches: u64,
+    /// Nanoseconds.
+    pub idle_time: u64,
+}
+
+/// A row for each CPU.
+pub fn statistics(number: usize) -> Option<CpuStatistics> {
+    let cpu = all().get(number)?;
+    let queue = cpu.queue.lock();
+    Some(CpuStatistics {
+        online: cpu.online.load(Ordering::Relaxed),
+        running: queue.running(),
+        switches: queue.switches(),
+        idle_time: cpu.idle_time.load(Ordering::Relaxed),
+    })
+}
+
+/// Turns whoever runs on this CPU's boot stack into its idle thread. Once per CPU.
+///
+/// # Panics
+/// When called again on one CPU.
+pub fn become_idle_thread() {
+    let number = arch::cpu::id();
+    let thread = Arc::new(Thread::boot());
+    thread.set_cpu(number);
+    assert!(this().idle.set(thread.clone()).is_ok(), "one idle thread per CPU");
+    Thread::become_boot(thread);
+    this().online.store(true, Ordering::Release);
+}
+
+/// The idle thread's life: runs whoever is runnable, and halts while nobody is.
+pub fn idle() -> ! {
+    loop {
+        arch::instructions::disable_interrupts();
+        let cpu = this();
+        let wanted = arch::cpu::preempt_word() & arch::cpu::NO_RESCHEDULE == 0;
+        if wanted || cpu.running.load(Ordering::Acquire) != 0 {
+            arch::instructions::enable_interrupts();
+            crate::run::leave_idle();
+            continue;
+        }
+        let since = crate::clock::now();
+        arch::instructions::enable_interrupts_and_halt();
+        cpu.idle_time.fetch_add(crate::clock::now().saturating_sub(since), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,36 @@
+//! Making threads and ending them.
+use crate::cpus::Account;
+use crate::wake;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use sched::{Entity, Nice, Policy};
+use sync::Thread;
+use sync::thread::Sleep;
+
+static NEXT_ACCOUNT: AtomicU64 = AtomicU64::new(1);
+
+/// Makes `thread`, which has never run, runnable with the given share. `None` without memory.
+#[must_use]
+pub fn start(thread: Arc<Thread>, nice: Nice, policy: Policy) -> Option<()> {
+    let entity: Account = Box::new(Entity::new(NEXT_ACCOUNT.fetch_add(1, Ordering::Relaxed), nice, policy));
+    wake::enqueue_new(entity, thread, wake::target_for_new());
+    Some(())
+}
+
+/// A thread of the kernel's own that runs `main`. `None` without memory.
+#[must_use]
+pub fn spawn(main: impl FnOnce() + Send + 'static) -> Option<Arc<Thread>> {
+    let stack = memory::KernelStack::new()?;
+    let thread = Arc::new(Thread::new(Box::new(stack), 0, Box::new(main)));
+    start(thread.clone(), Nice::clamped(0), Policy::Normal)?;
+    Some(thread)
+}
+
+/// Ends the running thread. Its memory goes once its last reference does, after it has left its stack.
+pub fn exit_thread() -> ! {
+    loop {
+        sync::current().prepare_to_sleep(Sleep::Dead);
+        sync::ambient::give_up_cpu();
+    }
+}

@@ -1,0 +1,40 @@
+//! Threads on CPUs: run queues, the switch, sleeping and waking, timers, the clock.
+//!
+//! This crate gives the pure decisions of `sched` and `time` their locks, their clock and their interrupts, and implements
+//! what `sync` asks of a scheduler. It knows threads, not processes.
+//!
+//! **Run queues.** One per CPU, under a spinlock that holds interrupts off. The lock is taken on the old stack, crosses the
+//! switch inside [`sync::switch`], and is released on the new one. A thread's account with the fair class is a token: in a
+//! queue while it is runnable, parked in the thread while it sleeps.
+//!
+//! **Sleeping.** The thread announces its state and calls the scheduler, which parks it only if the state still says so.
+//! **Waking.** Whoever moves the state from "asleep" to "waking" owns the wake-up: under the lock of the thread's last queue
+//! it finds the parked account (and enqueues it, here or on a better CPU), or finds none because the thread has not let go
+//! of its CPU yet (and then only sets the state back).
+//!
+//! **Ended threads** cannot free the stack they stand on: the account goes to the CPU's `ended` seat, and whoever runs next
+//! there drops it.
+//!
+//! **Timers.** A queue per CPU, served from the timer interrupt; the hardware is armed for the first of them, and for the
+//! next tick only while more than one thread is runnable (tickless otherwise).
+#![cfg_attr(target_os = "none", no_std)]
+#![forbid(unsafe_code)]
+#![cfg(target_os = "none")]
+
+extern crate alloc;
+
+mod clock;
+mod cpus;
+mod kernel_thread;
+mod remote;
+mod run;
+mod timers;
+mod wake;
+
+pub use clock::{clock, realtime, set_clock, set_realtime};
+pub use cpus::{Chip, CpuStatistics, become_idle_thread, cpu_count, idle, start_cpus, statistics};
+pub use kernel_thread::{exit_thread, spawn, start};
+pub use remote::{Request, call, remote_interrupt, set_remote_interrupt};
+pub use run::{Softirqs, register, set_share, yield_now};
+pub use timers::{Expire, Timer, timer_interrupt};
+pub use wake::{reschedule_interrupt, wake_stopped};

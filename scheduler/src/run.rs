@@ -1,0 +1,161 @@
+//! The switch: who runs next, and what the old thread leaves behind.
+use crate::cpus::{self, Cpu};
+use crate::{clock, timers};
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use sched::{Preempt, RunQueue, Runnable};
+use sync::thread::{self, Sleep};
+use sync::{InterruptsOff, Once, SpinGuard, Thread, hooks};
+
+type Queue<'a> = SpinGuard<'a, RunQueue<Arc<Thread>>, InterruptsOff>;
+
+/// Whoever serves softirqs; `serve` runs with them counted as disabled and interrupts on.
+pub trait Softirqs: Sync {
+    fn serve(&self);
+}
+
+static SOFTIRQS: Once<&'static dyn Softirqs> = Once::new();
+
+struct Scheduler;
+
+/// Makes this the scheduler that `sync` asks. Once, after [`crate::become_idle_thread`] on the first CPU.
+pub fn register(softirqs: &'static dyn Softirqs) {
+    let _ = SOFTIRQS.set(softirqs);
+    hooks::register(&Scheduler);
+}
+
+impl hooks::Hooks for Scheduler {
+    fn preempt(&self) {
+        while arch::cpu::preempt_word() == 0 && reschedule(false) {}
+    }
+
+    fn schedule(&self, deadline: Option<u64>) {
+        match deadline {
+            None => {
+                reschedule(true);
+            }
+            Some(deadline) => timers::sleep_until(deadline, || {
+                reschedule(true);
+            }),
+        }
+    }
+
+    fn wake(&self, thread: &Thread) -> bool {
+        crate::wake::wake(thread, crate::wake::ORDINARY)
+    }
+
+    fn serve_softirqs(&self) {
+        if let Some(softirqs) = SOFTIRQS.get() {
+            softirqs.serve();
+        }
+    }
+
+    fn now(&self) -> u64 {
+        clock::now()
+    }
+
+    fn enter_kernel_space(&self) {
+        memory::enter_kernel_space();
+    }
+
+    fn thread_started(&self) {
+        after_switch();
+    }
+
+    fn thread_ended(&self) -> ! {
+        crate::kernel_thread::exit_thread()
+    }
+}
+
+/// The idle thread gives way.
+pub(crate) fn leave_idle() {
+    reschedule(false);
+}
+
+/// Lets others of this CPU go first (sched_yield(2)).
+pub fn yield_now() {
+    {
+        let mut queue = cpus::this().queue.lock();
+        if queue.running() <= 1 {
+            return;
+        }
+        queue.fair_mut().yield_current();
+    }
+    reschedule(false);
+}
+
+/// Changes nice value and policy of the *running* thread.
+pub fn set_share(nice: sched::Nice, policy: sched::Policy) {
+    let mut queue = cpus::this().queue.lock();
+    let now = clock::now();
+    if queue.fair_mut().set_share_of_current(nice, policy, now) == Preempt::Yes {
+        arch::cpu::want_reschedule();
+    }
+}
+
+/// Chooses who runs, and switches; true where another reschedule is wanted already. With `may_block`, a thread that
+/// announced a sleep is parked; a preempted one stays runnable whatever it announced.
+fn reschedule(may_block: bool) -> bool {
+    let cpu = cpus::this();
+    let mut queue = cpu.queue.lock();
+    // The thread may have been moved between the look at the CPU's number and the lock.
+    let cpu = if core::ptr::eq(cpu, cpus::this()) {
+        cpu
+    } else {
+        drop(queue);
+        return reschedule(may_block);
+    };
+    arch::cpu::clear_reschedule();
+    let now = clock::now();
+    let current = sync::current();
+    if may_block {
+        let state = current.state();
+        if state != thread::RUNNING && state != thread::WAKING {
+            block(cpu, &mut queue, &current, state, now);
+        }
+    }
+    let idle = cpu.idle.get();
+    let next = queue.pick_next(now).or(idle);
+    let stay = next.is_none_or(|next| core::ptr::eq(Arc::as_ptr(next), &raw const *current));
+    publish(cpu, &queue);
+    timers::tick(cpu, queue.running(), now);
+    if stay {
+        return false;
+    }
+    let wanted = sync::switch(queue, |queue| match (queue.current(), idle) {
+        (Some(next), _) | (None, Some(next)) => next,
+        (None, None) => unreachable!("a CPU that schedules has an idle thread"),
+    });
+    after_switch();
+    wanted
+}
+
+fn block(cpu: &Cpu, queue: &mut Queue<'_>, current: &Thread, state: u32, now: u64) {
+    let kind = if state == Sleep::Uninterruptible as u32 {
+        sched::Sleep::Uninterruptible
+    } else {
+        sched::Sleep::Interruptible
+    };
+    let Some(runnable) = queue.block(kind, now) else { return };
+    current.run_time.store(runnable.entity.sum_exec_ns(), Ordering::Relaxed);
+    if state == Sleep::Dead as u32 {
+        let before = cpu.ended.lock_inside().replace(runnable);
+        debug_assert!(before.is_none(), "the seat is emptied after each switch");
+    } else {
+        let Runnable { entity, owner } = runnable;
+        current.park((entity, owner));
+    }
+}
+
+/// Copies for other CPUs.
+pub(crate) fn publish(cpu: &Cpu, queue: &RunQueue<Arc<Thread>>) {
+    cpu.running.store(queue.running(), Ordering::Release);
+    cpu.min_vruntime.store(queue.fair().min_vruntime(), Ordering::Relaxed);
+}
+
+/// On the new stack, with nothing held: drops a thread that ended here.
+fn after_switch() {
+    let cpu = cpus::this();
+    let ended = cpu.ended.lock().take();
+    drop(ended);
+}

@@ -1,0 +1,132 @@
+//! Waking.
+use crate::clock;
+use crate::cpus::{self, Account, Cpu};
+use crate::run::publish;
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use sched::{CpuLoad, Home, Preempt, Runnable};
+use sync::Thread;
+use sync::thread::Sleep;
+
+/// Sleeps that an ordinary wake-up ends.
+pub(crate) const ORDINARY: u32 = Sleep::Interruptible as u32 | Sleep::Killable as u32 | Sleep::Uninterruptible as u32;
+
+/// Wakes a thread that job control or a tracer stopped.
+pub fn wake_stopped(thread: &Thread) -> bool {
+    wake(thread, Sleep::Stopped as u32)
+}
+
+/// Ends a sleep of one of the kinds in `mask`; false where the thread was in none.
+pub(crate) fn wake(thread: &Thread, mask: u32) -> bool {
+    let uninterruptible = thread.state() == Sleep::Uninterruptible as u32;
+    if !thread.begin_wake(mask) {
+        return false;
+    }
+    let (home, parked) = loop {
+        let home = thread.cpu();
+        let queue = cpus::cpu(home).queue.lock();
+        if thread.cpu() != home {
+            continue;
+        }
+        let parked = thread.unpark();
+        if parked.is_none() {
+            // It has not let go of its CPU: it will see that it is not asleep any more.
+            thread.finish_sleep();
+            return true;
+        }
+        drop(queue);
+        break (home, parked);
+    };
+    let Some((entity, owner)) = parked else { return true };
+    let Ok(entity) = entity.downcast::<sched::Entity<Arc<Thread>>>() else {
+        unreachable!("the scheduler parks accounts only");
+    };
+    let kind = if uninterruptible { sched::Sleep::Uninterruptible } else { sched::Sleep::Interruptible };
+    enqueue_woken(Runnable { entity, owner }, home, kind);
+    true
+}
+
+fn enqueue_woken(runnable: Runnable<Arc<Thread>>, home: usize, kind: sched::Sleep) {
+    let target = target_for(home);
+    let cpu = cpus::cpu(target);
+    let mut queue = cpu.queue.lock();
+    let now = clock::now();
+    let place = if target == home {
+        Home::Here
+    } else {
+        Home::Elsewhere { min_vruntime: cpus::cpu(home).min_vruntime.load(Ordering::Relaxed) }
+    };
+    runnable.owner.set_cpu(target);
+    runnable.owner.finish_sleep();
+    let enqueued = queue.wake(runnable, place, kind, now);
+    publish(cpu, &queue);
+    after_enqueue(cpu, target, enqueued.preempt, queue.running());
+}
+
+/// Makes a new thread runnable.
+pub(crate) fn enqueue_new(entity: Account, owner: Arc<Thread>, target: usize) {
+    let cpu = cpus::cpu(target);
+    let mut queue = cpu.queue.lock();
+    let now = clock::now();
+    owner.set_cpu(target);
+    let enqueued = queue.start(Runnable { entity, owner }, now);
+    publish(cpu, &queue);
+    after_enqueue(cpu, target, enqueued.preempt, queue.running());
+}
+
+fn after_enqueue(cpu: &Cpu, target: usize, preempt: Preempt, running: usize) {
+    let here = target == arch::cpu::id();
+    if preempt == Preempt::Yes || running == 1 {
+        if here {
+            arch::cpu::want_reschedule();
+        } else if let Some(chip) = cpus::chip() {
+            chip.kick(target);
+        }
+    } else if running == 2 {
+        // The tick starts with the second runnable thread.
+        if here {
+            crate::timers::tick(cpu, running, clock::now());
+        } else if let Some(chip) = cpus::chip() {
+            chip.kick(target);
+        }
+    }
+}
+
+fn target_for(home: usize) -> usize {
+    let cpus = cpus::all();
+    if cpus.len() == 1 {
+        return home;
+    }
+    let idle = |number: usize| {
+        let cpu = &cpus[number];
+        cpu.online.load(Ordering::Relaxed) && cpu.running.load(Ordering::Relaxed) == 0
+    };
+    let waker = arch::cpu::id();
+    if idle(home) {
+        return home;
+    }
+    if idle(waker) {
+        return waker;
+    }
+    (0..cpus.len()).find(|&number| idle(number)).unwrap_or(home)
+}
+
+/// The CPU for a new thread made on this one.
+pub(crate) fn target_for_new() -> usize {
+    let cpus = cpus::all();
+    let here = arch::cpu::id();
+    if cpus.len() == 1 {
+        return here;
+    }
+    let load = |cpu: &Cpu| CpuLoad { running: cpu.running.load(Ordering::Relaxed), weight: 0 };
+    let key = |number: usize| (load(&cpus[number]).running, number != here);
+    (0..cpus.len())
+        .filter(|&number| cpus[number].online.load(Ordering::Relaxed))
+        .min_by_key(|&number| key(number))
+        .unwrap_or(here)
+}
+
+/// The interrupt by which another CPU asks this one to reschedule.
+pub fn reschedule_interrupt() {
+    arch::cpu::want_reschedule();
+}

@@ -1,0 +1,184 @@
+//! Making tasks: fork(2), vfork(2), clone(2), clone3(2).
+use crate::files::Files;
+use crate::life;
+use crate::process::Process;
+use crate::signals::{GroupSignals, ThreadSignals};
+use crate::task::{Completion, Parts, Task};
+use crate::tree::{self, Pid};
+use crate::{Failure, Restart};
+use abi::Errno;
+use abi::raw::general::*;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use memory::{KernelStack, UserPtr};
+use platform::AddressSpace;
+use sync::{Rank, SpinLock, Thread};
+use trap::{CONTEXT_SIZE, UserContext};
+
+/// What clone3(2) is given; clone(2), fork and vfork are put into these terms.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CloneArguments {
+    pub flags: u64,
+    pub exit_signal: u32,
+    /// Stack pointer for the child; 0 for the parent's.
+    pub stack: u64,
+    pub parent_tid: usize,
+    pub child_tid: usize,
+    pub tls: u64,
+}
+
+/// Flags that work; others are answered EINVAL, as by a kernel that was built without them.
+const KNOWN: u64 = (CLONE_VM
+    | CLONE_FS
+    | CLONE_FILES
+    | CLONE_SIGHAND
+    | CLONE_VFORK
+    | CLONE_PARENT
+    | CLONE_THREAD
+    | CLONE_SYSVSEM
+    | CLONE_SETTLS
+    | CLONE_PARENT_SETTID
+    | CLONE_CHILD_CLEARTID
+    | CLONE_DETACHED
+    | CLONE_UNTRACED
+    | CLONE_CHILD_SETTID
+    | CLONE_IO) as u64
+    | CLONE_CLEAR_SIGHAND;
+
+/// Makes a task like `parent`, which is in a system call with `context`. Answers its number.
+///
+/// # Errors
+/// EINVAL for flags that contradict each other or are not there; EAGAIN beyond RLIMIT_NPROC or without a free number; ENOMEM.
+pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) -> Result<Pid, Failure> {
+    let flags = arguments.flags;
+    let has = |flag: u32| flags & u64::from(flag) != 0;
+    check_flags(flags, &arguments)?;
+    if !has(CLONE_THREAD) {
+        check_process_limit(parent)?;
+    }
+    let stack = KernelStack::new().ok_or(Errno::ENOMEM)?;
+    let user_state = Thread::with_user_state(|state| state.duplicate()).flatten().ok_or(Errno::ENOMEM)?;
+    let memory = parent.memory()?;
+    let space = if has(CLONE_VM) { memory } else { AddressSpace::fork(&memory)? };
+    let files = files(parent, flags)?;
+    let reserved = tree::ReservedPid::new()?;
+    let process = if has(CLONE_THREAD) { parent.process.clone() } else { new_process(parent, reserved.pid, &arguments)? };
+    let child = Arc::new(Task::new(Parts {
+        tid: reserved.pid,
+        process,
+        space: Some(space.clone()),
+        files,
+        credentials: parent.credentials(),
+        signals: ThreadSignals::for_child(&parent.signals, has(CLONE_VM) && !has(CLONE_VFORK)),
+        name: parent.name(),
+        nice: parent.nice.load(Ordering::Relaxed),
+        image: parent.exec_image(),
+    }));
+    if has(CLONE_CHILD_SETTID) {
+        child.set_child_tid.store(arguments.child_tid, Ordering::Relaxed);
+    }
+    if has(CLONE_CHILD_CLEARTID) {
+        child.clear_child_tid.store(arguments.child_tid, Ordering::Relaxed);
+    }
+    let vfork = has(CLONE_VFORK).then(|| Arc::new(Completion::default()));
+    *child.vfork_done.lock() = vfork.clone();
+    let mut registers = Box::new(*context);
+    registers.rax = 0;
+    if arguments.stack != 0 {
+        registers.rsp = arguments.stack;
+    }
+    let mut user_state = user_state;
+    if has(CLONE_SETTLS) {
+        user_state.fs_base = arguments.tls;
+    }
+    let thread = thread_for(&child, stack, registers, user_state, space);
+    child.attach_thread(thread.clone());
+    if has(CLONE_PARENT_SETTID) {
+        // The child exists whether the word can be written or not, as on Linux.
+        let _ = UserPtr::<u32>::new(arguments.parent_tid).write(&child.tid);
+    }
+    enter_tree(parent, &child, flags, reserved)?;
+    scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), sched::Policy::Normal).ok_or(Errno::ENOMEM)?;
+    if let Some(vfork) = vfork {
+        vfork.wait_killable();
+    }
+    Ok(child.tid)
+}
+
+fn check_flags(flags: u64, arguments: &CloneArguments) -> Result<(), Errno> {
+    let has = |flag: u32| flags & u64::from(flag) != 0;
+    let contradicts = has(CLONE_SIGHAND) && !has(CLONE_VM)
+        || has(CLONE_THREAD) && !has(CLONE_SIGHAND)
+        || flags & CLONE_CLEAR_SIGHAND != 0 && has(CLONE_SIGHAND)
+        || has(CLONE_SETTLS) && arguments.tls >= memory::USER_END as u64
+        || arguments.exit_signal > 64;
+    if contradicts || flags & !KNOWN != 0 { Err(Errno::EINVAL) } else { Ok(()) }
+}
+
+fn check_process_limit(parent: &Task) -> Result<(), Errno> {
+    let credentials = parent.credentials();
+    let limit = parent.limit(RLIMIT_NPROC);
+    if !credentials.is_privileged() && tree::count_of_user(credentials.uid()) as u64 >= limit {
+        return Err(Errno::EAGAIN);
+    }
+    Ok(())
+}
+
+fn files(parent: &Task, flags: u64) -> Result<Files, Errno> {
+    let has = |flag: u32| flags & u64::from(flag) != 0;
+    let table = parent.files.descriptors().ok_or(Errno::EBADF)?;
+    let table = if has(CLONE_FILES) { table } else { Arc::new(table.duplicate()?) };
+    let context = if has(CLONE_FS) {
+        parent.files.shared_context()
+    } else {
+        Arc::new(SpinLock::new(Rank::TaskContext, parent.files.context()))
+    };
+    Ok(Files::new(table, context))
+}
+
+fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Arc<Process>, Errno> {
+    let has = |flag: u32| arguments.flags & u64::from(flag) != 0;
+    let signals = {
+        let group = parent.process.signals.lock();
+        GroupSignals::for_child(&group, has(CLONE_SIGHAND), arguments.flags & CLONE_CLEAR_SIGHAND != 0)
+    };
+    let exit_signal = if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
+    let limits = *parent.process.limits.lock();
+    Ok(Arc::new(Process::new(pid, exit_signal, signals, limits)))
+}
+
+/// The kernel's side of a task that will begin with `registers`.
+pub(crate) fn thread_for(
+    task: &Arc<Task>,
+    stack: KernelStack,
+    registers: Box<UserContext>,
+    user_state: arch::user_state::UserState,
+    space: Arc<AddressSpace>,
+) -> Arc<Thread> {
+    let owner = task.clone();
+    let mut thread = Thread::new(Box::new(stack), CONTEXT_SIZE, Box::new(move || life::main(owner, registers)));
+    thread.set_user_state(user_state);
+    thread.set_space(space);
+    Arc::new(thread)
+}
+
+/// Makes the child known. A fork during a pending fatal signal is not begun: it would escape (ERESTARTNOINTR).
+fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::ReservedPid) -> Result<(), Failure> {
+    child.process.uid.store(child.credentials().uid(), Ordering::Relaxed);
+    let mut tree = tree::lock();
+    if parent.thread().is_some_and(|thread| thread.is_interrupted(sync::Sleep::Killable)) {
+        return Err(Failure::Interrupted(Restart::Always));
+    }
+    if flags & u64::from(CLONE_THREAD) != 0 {
+        child.process.live_threads.fetch_add(1, Ordering::AcqRel);
+        tree.add_thread(child);
+    } else {
+        let of_parent = flags & u64::from(CLONE_PARENT) != 0;
+        let above = if of_parent { parent.process.parent() } else { parent.process.pid };
+        tree.add_process(&child.process, child, Some(above));
+    }
+    drop(tree);
+    drop(reserved);
+    Ok(())
+}

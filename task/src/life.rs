@@ -1,0 +1,50 @@
+//! The life of a user thread: user mode, and the kernel's answer to whatever ends each stay there.
+use crate::task::Task;
+use crate::{fault, signals};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::ops::ControlFlow;
+use sync::{Once, Thread};
+use trap::{Event, UserContext};
+
+/// Serves one system call: `door` is the event that brought it.
+pub type Dispatch = fn(&Task, &mut UserContext, Event);
+
+static DISPATCH: Once<Dispatch> = Once::new();
+
+/// Says who serves system calls. Once, before the first program.
+pub fn set_dispatch(dispatch: Dispatch) {
+    let _ = DISPATCH.set(dispatch);
+}
+
+/// The thread of `task`, which will begin with the registers in `initial`.
+pub(crate) fn main(task: Arc<Task>, initial: Box<UserContext>) {
+    let begin = *initial;
+    drop(initial);
+    Thread::scope_local(&*task.clone(), || {
+        trap::run_user(&begin, |context| {
+            task.begin();
+            while turn(&task, context).is_continue() {}
+        });
+    });
+    crate::exit::finish(task);
+}
+
+/// One stay in user mode and what follows; breaks off when the task is to end.
+#[inline]
+fn turn(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
+    match trap::enter_user(context) {
+        event @ (Event::SystemCall | Event::SystemCall32) => {
+            let Some(dispatch) = DISPATCH.get() else { return ControlFlow::Break(()) };
+            dispatch(task, context, event);
+        }
+        Event::Work => {
+            sync::ambient::reschedule_if_wanted();
+            return signals::do_work(task, context);
+        }
+        Event::Interrupt => {}
+        Event::PageFault { address, code } => fault::page_fault(task, context, address, code),
+        Event::Exception { vector, error } => fault::exception(task, context, vector, error),
+    }
+    ControlFlow::Continue(())
+}

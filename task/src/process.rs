@@ -1,0 +1,101 @@
+//! A process: what its threads share by belonging together.
+use crate::limits::Limits;
+use crate::signals::GroupSignals;
+use crate::tree::Pid;
+use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use sync::{Rank, SpinLock, WaitQueue};
+
+/// A thread group. Relations to others are the tree's ([`crate::tree`]); the numbers here are copies to read without its lock.
+#[derive(Debug)]
+pub struct Process {
+    pub pid: Pid,
+    pub(crate) parent: AtomicU32,
+    pub(crate) group: AtomicU32,
+    pub(crate) session: AtomicU32,
+    /// What the parent is sent at the end; 0 for nothing.
+    pub(crate) exit_signal: AtomicU32,
+    /// The status for wait(2) once all threads have ended; negative before.
+    exit_status: AtomicI64,
+    /// Threads that have not ended.
+    pub(crate) live_threads: AtomicUsize,
+    /// Set by an exec: a parent may then not change the group any more (setpgid(2), EACCES).
+    pub(crate) has_executed: AtomicU32,
+    /// Real user of the first thread, for siginfo; a copy.
+    pub(crate) uid: AtomicU32,
+    /// Adopts orphans below it (prctl(2), PR_SET_CHILD_SUBREAPER).
+    pub(crate) is_subreaper: AtomicU32,
+    /// Woken when a child changes state.
+    pub(crate) children_changed: WaitQueue,
+    /// Woken when a thread has ended, for an exec that waits to be alone.
+    pub(crate) threads_changed: WaitQueue,
+    pub(crate) signals: SpinLock<GroupSignals>,
+    pub limits: SpinLock<Limits>,
+    /// Processor time of threads that have ended, and of children waited for, in nanoseconds.
+    pub(crate) ended_user: AtomicU64,
+    pub(crate) ended_system: AtomicU64,
+    pub(crate) children_user: AtomicU64,
+    pub(crate) children_system: AtomicU64,
+    /// When it began, in nanoseconds since boot.
+    pub started: u64,
+}
+
+impl Process {
+    pub(crate) fn new(pid: Pid, exit_signal: u32, signals: GroupSignals, limits: Limits) -> Self {
+        Self {
+            pid,
+            parent: AtomicU32::new(0),
+            group: AtomicU32::new(pid),
+            session: AtomicU32::new(pid),
+            exit_signal: AtomicU32::new(exit_signal),
+            exit_status: AtomicI64::new(-1),
+            live_threads: AtomicUsize::new(1),
+            has_executed: AtomicU32::new(0),
+            uid: AtomicU32::new(0),
+            is_subreaper: AtomicU32::new(0),
+            children_changed: WaitQueue::new(),
+            threads_changed: WaitQueue::new(),
+            signals: SpinLock::new(Rank::Signal, signals),
+            limits: SpinLock::new(Rank::Leaf, limits),
+            ended_user: AtomicU64::new(0),
+            ended_system: AtomicU64::new(0),
+            children_user: AtomicU64::new(0),
+            children_system: AtomicU64::new(0),
+            started: sync::now(),
+        }
+    }
+
+    /// The parent's number; 0 for those that the kernel made.
+    #[inline]
+    pub fn parent(&self) -> Pid {
+        self.parent.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub fn group(&self) -> Pid {
+        self.group.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub fn session(&self) -> Pid {
+        self.session.load(Ordering::Relaxed)
+    }
+
+    /// Whether all threads have ended.
+    pub fn is_zombie(&self) -> bool {
+        self.exit_status.load(Ordering::Acquire) >= 0
+    }
+
+    /// The status for wait(2), once it is a zombie.
+    pub fn exit_status(&self) -> Option<u32> {
+        u32::try_from(self.exit_status.load(Ordering::Acquire)).ok()
+    }
+
+    pub(crate) fn set_exit_status(&self, status: u32) {
+        self.exit_status.store(i64::from(status), Ordering::Release);
+    }
+
+    /// Threads that have not ended.
+    pub fn thread_count(&self) -> usize {
+        self.live_threads.load(Ordering::Relaxed)
+    }
+}

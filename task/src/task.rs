@@ -1,0 +1,227 @@
+//! A task: one thread of a program, as the kernel sees it.
+use crate::files::Files;
+use crate::process::Process;
+use crate::signals::ThreadSignals;
+use crate::tree::Pid;
+use abi::Errno;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use platform::AddressSpace;
+use sync::{Once, Rank, SpinLock, Thread, WaitQueue};
+use vfs::Credentials;
+
+/// Longest name of a thread, with its NUL (`TASK_COMM_LEN`).
+pub const NAME_LENGTH: usize = 16;
+
+/// One thread of a process. What threads may or may not share (memory, descriptors, folders) hangs below it in counted
+/// pointers; each is replaced by the task itself, and read by others (for /proc) through the lock around it.
+pub struct Task {
+    pub tid: Pid,
+    pub process: Arc<Process>,
+    thread: Once<Arc<Thread>>,
+    space: SpinLock<Option<Arc<AddressSpace>>>,
+    pub files: Files,
+    credentials: SpinLock<Arc<Credentials>>,
+    pub(crate) signals: ThreadSignals,
+    name: SpinLock<[u8; NAME_LENGTH]>,
+    /// Where to write zero and wake a futex at the end (set_tid_address(2)).
+    pub clear_child_tid: AtomicUsize,
+    /// Head of the list of robust futexes (get_robust_list(2)).
+    pub robust_list: AtomicUsize,
+    /// For set_tid of CLONE_CHILD_SETTID, written by the child itself.
+    pub(crate) set_child_tid: AtomicUsize,
+    pub nice: AtomicI32,
+    /// Told when a vfork's child is done with its parent's memory.
+    pub(crate) vfork_done: SpinLock<Option<Arc<Completion>>>,
+    /// Processor time by mode, in nanoseconds, as the tick samples it.
+    pub user_ticks: AtomicU64,
+    pub system_ticks: AtomicU64,
+    pub voluntary_switches: AtomicU64,
+    pub minor_faults: AtomicU64,
+    pub major_faults: AtomicU64,
+    pub(crate) restart: SpinLock<Option<RestartBlock>>,
+    image: SpinLock<Option<Arc<ExecImage>>>,
+}
+
+/// What the last exec left to look at: for /proc/PID/{cmdline,environ,auxv,exe}.
+pub struct ExecImage {
+    pub stack: exec::StackLayout,
+    pub auxiliary_vector: alloc::vec::Vec<u64>,
+    pub file: Arc<dyn mm::MappedFile>,
+}
+
+/// What restart_syscall(2) goes on with.
+pub type RestartBlock = alloc::boxed::Box<dyn FnOnce(&Task) -> crate::Answer + Send>;
+
+/// A one-shot event (include/linux/completion.h).
+#[derive(Debug, Default)]
+pub(crate) struct Completion {
+    done: core::sync::atomic::AtomicBool,
+    waiters: WaitQueue,
+}
+
+impl Completion {
+    pub fn complete(&self) {
+        self.done.store(true, Ordering::Release);
+        self.waiters.wake_all();
+    }
+
+    /// Waits for it; false where a fatal signal came first.
+    pub fn wait_killable(&self) -> bool {
+        self.waiters.wait(sync::Sleep::Killable, None, || self.done.load(Ordering::Acquire).then_some(())).is_ok()
+    }
+}
+
+/// What a new task starts with.
+pub(crate) struct Parts {
+    pub tid: Pid,
+    pub process: Arc<Process>,
+    pub space: Option<Arc<AddressSpace>>,
+    pub files: Files,
+    pub credentials: Arc<Credentials>,
+    pub signals: ThreadSignals,
+    pub name: [u8; NAME_LENGTH],
+    pub nice: i32,
+    pub image: Option<Arc<ExecImage>>,
+}
+
+impl Task {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            tid: parts.tid,
+            process: parts.process,
+            thread: Once::new(),
+            space: SpinLock::new(Rank::TaskFields, parts.space),
+            files: parts.files,
+            credentials: SpinLock::new(Rank::TaskFields, parts.credentials),
+            signals: parts.signals,
+            name: SpinLock::new(Rank::Leaf, parts.name),
+            clear_child_tid: AtomicUsize::new(0),
+            robust_list: AtomicUsize::new(0),
+            set_child_tid: AtomicUsize::new(0),
+            nice: AtomicI32::new(parts.nice),
+            vfork_done: SpinLock::new(Rank::TaskFields, None),
+            user_ticks: AtomicU64::new(0),
+            system_ticks: AtomicU64::new(0),
+            voluntary_switches: AtomicU64::new(0),
+            minor_faults: AtomicU64::new(0),
+            major_faults: AtomicU64::new(0),
+            restart: SpinLock::new(Rank::TaskFields, None),
+            image: SpinLock::new(Rank::TaskFields, parts.image),
+        }
+    }
+
+    pub(crate) fn attach_thread(&self, thread: Arc<Thread>) {
+        let set = self.thread.set(thread);
+        debug_assert!(set.is_ok(), "a task has one thread");
+    }
+
+    /// Its thread; `None` while it is being made.
+    pub fn thread(&self) -> Option<&Arc<Thread>> {
+        self.thread.get()
+    }
+
+    /// Its memory; `None` once it has ended.
+    #[inline]
+    pub fn space(&self) -> Option<Arc<AddressSpace>> {
+        self.space.lock().clone()
+    }
+
+    /// Its memory, for calls that need it. A task that makes one has some.
+    #[inline]
+    pub fn memory(&self) -> Result<Arc<AddressSpace>, Errno> {
+        self.space().ok_or(Errno::EFAULT)
+    }
+
+    /// Replaces its memory. By the task itself.
+    pub(crate) fn set_space(&self, space: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
+        let cpu_side = space.clone().map(|space| space as Arc<dyn sync::thread::Space>);
+        let old = core::mem::replace(&mut *self.space.lock(), space);
+        Thread::change_space(cpu_side);
+        old
+    }
+
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.credentials.lock().clone()
+    }
+
+    pub fn set_credentials(&self, credentials: Arc<Credentials>) {
+        let old = core::mem::replace(&mut *self.credentials.lock(), credentials);
+        drop(old);
+    }
+
+    /// The name, without NULs at its end (prctl(2), PR_GET_NAME).
+    pub fn name(&self) -> [u8; NAME_LENGTH] {
+        *self.name.lock()
+    }
+
+    /// Sets the name from up to 15 bytes.
+    pub fn set_name(&self, name: &[u8]) {
+        *self.name.lock() = name_from(name);
+    }
+
+    /// What the last exec left to look at.
+    pub fn exec_image(&self) -> Option<Arc<ExecImage>> {
+        self.image.lock().clone()
+    }
+
+    pub(crate) fn set_exec_image(&self, image: ExecImage) {
+        let old = self.image.lock().replace(Arc::new(image));
+        drop(old);
+    }
+
+    /// Whether other tasks use its memory.
+    pub(crate) fn shares_memory(&self) -> bool {
+        self.space.lock().as_ref().is_some_and(|space| Arc::strong_count(space) > 2)
+    }
+
+    /// Nanoseconds in user and in kernel mode: the scheduler's exact sum, split as the tick's samples say.
+    pub fn processor_time(&self) -> (u64, u64) {
+        let total = self.thread().map_or(0, |thread| thread.run_time.load(Ordering::Relaxed));
+        let (user, system) = (self.user_ticks.load(Ordering::Relaxed), self.system_ticks.load(Ordering::Relaxed));
+        let samples = user.saturating_add(system);
+        if samples == 0 {
+            return (total, 0);
+        }
+        let user = (u128::from(total) * u128::from(user) / u128::from(samples)) as u64;
+        (user, total - user)
+    }
+
+    /// What a new task does before it first enters user mode.
+    pub(crate) fn begin(&self) {
+        let address = self.set_child_tid.swap(0, Ordering::Relaxed);
+        if address != 0 {
+            let _ = memory::UserPtr::<u32>::new(address).write(&self.tid);
+        }
+    }
+
+    /// A soft limit of its process.
+    pub fn limit(&self, which: u32) -> u64 {
+        self.process.limits.lock().soft(which)
+    }
+
+    /// Keeps what restart_syscall(2) is to do.
+    pub fn set_restart(&self, restart: RestartBlock) {
+        let old = self.restart.lock().replace(restart);
+        drop(old);
+    }
+
+    /// Takes it back.
+    pub fn take_restart(&self) -> Option<RestartBlock> {
+        self.restart.lock().take()
+    }
+}
+
+/// A name cut to what fits.
+pub(crate) fn name_from(name: &[u8]) -> [u8; NAME_LENGTH] {
+    let mut cut = [0; NAME_LENGTH];
+    let length = name.iter().position(|&byte| byte == 0).unwrap_or(name.len()).min(NAME_LENGTH - 1);
+    cut[..length].copy_from_slice(&name[..length]);
+    cut
+}
+
+impl core::fmt::Debug for Task {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(formatter, "task {} of process {}", self.tid, self.process.pid)
+    }
+}

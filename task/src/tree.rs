@@ -1,0 +1,286 @@
+//! The process tree: who exists, who descends from whom, groups and sessions.
+//!
+//! Relations are plain data under one spinlock (Linux's `tasklist_lock`), keyed by number: no reference cycles, and an
+//! invariant spans what it has to span. Looking a task up, forking, exiting and waiting each take it for a few logarithmic
+//! steps; system calls that concern the caller alone never do.
+//!
+//! A process stays in the tree from fork until it has been waited for. Its number is free again when it has gone and no group
+//! or session is named by it.
+use crate::process::Process;
+use crate::task::Task;
+use abi::Errno;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Bound;
+use core::sync::atomic::Ordering;
+use sync::{Preempt, Rank, SpinGuard, SpinLock};
+
+/// A number of a task, process, group or session.
+pub type Pid = u32;
+
+/// PID 1, to which orphans go.
+pub const INIT: Pid = 1;
+
+/// One process's place.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub process: Arc<Process>,
+    pub parent: Pid,
+    pub children: BTreeSet<Pid>,
+    pub threads: BTreeSet<Pid>,
+    pub group: Pid,
+    pub session: Pid,
+}
+
+/// The tree itself; reached by [`lock`].
+#[derive(Debug)]
+pub struct Tree {
+    tasks: BTreeMap<Pid, Arc<Task>>,
+    nodes: BTreeMap<Pid, Node>,
+    /// Members of groups, and groups of sessions, as pairs in order.
+    groups: BTreeSet<(Pid, Pid)>,
+    sessions: BTreeSet<(Pid, Pid)>,
+    /// Numbers of tasks in the making.
+    reserved: BTreeSet<Pid>,
+    /// Tasks by real user.
+    users: BTreeMap<u32, usize>,
+    last: Pid,
+    limit: Pid,
+}
+
+static TREE: SpinLock<Tree, Preempt> = SpinLock::new(
+    Rank::Process,
+    Tree {
+        tasks: BTreeMap::new(),
+        nodes: BTreeMap::new(),
+        groups: BTreeSet::new(),
+        sessions: BTreeSet::new(),
+        reserved: BTreeSet::new(),
+        users: BTreeMap::new(),
+        last: 0,
+        limit: 32768,
+    },
+);
+
+/// Takes the tree.
+pub fn lock() -> SpinGuard<'static, Tree, Preempt> {
+    TREE.lock()
+}
+
+/// The task with this number.
+pub fn find_task(tid: Pid) -> Option<Arc<Task>> {
+    lock().tasks.get(&tid).cloned()
+}
+
+/// The process with this number, dead ones that nobody has waited for included.
+pub fn find_process(pid: Pid) -> Option<Arc<Process>> {
+    lock().nodes.get(&pid).map(|node| node.process.clone())
+}
+
+/// The processes of a group.
+pub fn group_members(group: Pid) -> Vec<Arc<Process>> {
+    let tree = lock();
+    tree.members(group).filter_map(|pid| tree.nodes.get(&pid)).map(|node| node.process.clone()).collect()
+}
+
+/// The first process with a number of at least `from`: for /proc, which goes through them one by one.
+pub fn next_process(from: Pid) -> Option<Arc<Process>> {
+    lock().nodes.range(from..).next().map(|(_, node)| node.process.clone())
+}
+
+/// The first thread of `process` with a number of at least `from`.
+pub fn next_thread(process: Pid, from: Pid) -> Option<Arc<Task>> {
+    let tree = lock();
+    let tid = *tree.nodes.get(&process)?.threads.range(from..).next()?;
+    tree.tasks.get(&tid).cloned()
+}
+
+/// A number that nobody else gets until it is used or dropped.
+#[derive(Debug)]
+pub(crate) struct ReservedPid {
+    pub pid: Pid,
+}
+
+impl ReservedPid {
+    /// EAGAIN where all are taken.
+    pub fn new() -> Result<Self, Errno> {
+        let mut tree = lock();
+        let pid = tree.new_pid()?;
+        tree.reserved.insert(pid);
+        Ok(Self { pid })
+    }
+}
+
+impl Drop for ReservedPid {
+    fn drop(&mut self) {
+        lock().reserved.remove(&self.pid);
+    }
+}
+
+/// Tasks of a user, for RLIMIT_NPROC.
+pub(crate) fn count_of_user(uid: u32) -> usize {
+    let tree = lock();
+    tree.users.get(&uid).copied().unwrap_or(0)
+}
+
+impl Tree {
+    /// A free number, the next after the last one given.
+    pub(crate) fn new_pid(&mut self) -> Result<Pid, Errno> {
+        let used = |tree: &Self, pid: Pid| {
+            tree.tasks.contains_key(&pid)
+                || tree.reserved.contains(&pid)
+                || tree.nodes.contains_key(&pid)
+                || tree.members(pid).next().is_some()
+                || tree.sessions.range((pid, 0)..=(pid, Pid::MAX)).next().is_some()
+        };
+        let from = self.last + 1;
+        // Low numbers are left to daemons after the first round, as on Linux.
+        let found = (from..self.limit).chain(300.min(from)..from).find(|&pid| !used(self, pid)).ok_or(Errno::EAGAIN)?;
+        self.last = found;
+        Ok(found)
+    }
+
+    /// Members of a group, in order.
+    pub(crate) fn members(&self, group: Pid) -> impl Iterator<Item = Pid> + '_ {
+        self.groups.range((group, 0)..=(group, Pid::MAX)).map(|&(_, pid)| pid)
+    }
+
+    pub(crate) fn node(&self, pid: Pid) -> Option<&Node> {
+        self.nodes.get(&pid)
+    }
+
+    pub(crate) fn task(&self, tid: Pid) -> Option<&Arc<Task>> {
+        self.tasks.get(&tid)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Adds a process with its first thread. Its group and session are those of `parent`, or its own without one.
+    pub(crate) fn add_process(&mut self, process: &Arc<Process>, first: &Arc<Task>, parent: Option<Pid>) {
+        let pid = process.pid;
+        let (group, session) = parent.and_then(|parent| self.nodes.get(&parent)).map_or((pid, pid), |node| (node.group, node.session));
+        if let Some(node) = parent.and_then(|parent| self.nodes.get_mut(&parent)) {
+            node.children.insert(pid);
+        }
+        let node = Node {
+            process: process.clone(),
+            parent: parent.unwrap_or(0),
+            children: BTreeSet::new(),
+            threads: BTreeSet::new(),
+            group,
+            session,
+        };
+        process.parent.store(node.parent, Ordering::Relaxed);
+        process.group.store(group, Ordering::Relaxed);
+        process.session.store(session, Ordering::Relaxed);
+        self.nodes.insert(pid, node);
+        self.groups.insert((group, pid));
+        self.sessions.insert((session, group));
+        self.add_thread(first);
+    }
+
+    /// Adds a thread to its process.
+    pub(crate) fn add_thread(&mut self, task: &Arc<Task>) {
+        self.tasks.insert(task.tid, task.clone());
+        *self.users.entry(task.process.uid.load(Ordering::Relaxed)).or_default() += 1;
+        if let Some(node) = self.nodes.get_mut(&task.process.pid) {
+            node.threads.insert(task.tid);
+        }
+    }
+
+    /// Takes a thread out; true where it was the last of its process.
+    pub(crate) fn remove_thread(&mut self, task: &Task) -> bool {
+        self.tasks.remove(&task.tid);
+        self.uncount(task.process.uid.load(Ordering::Relaxed));
+        self.nodes.get_mut(&task.process.pid).is_some_and(|node| {
+            node.threads.remove(&task.tid);
+            node.threads.is_empty()
+        })
+    }
+
+    fn uncount(&mut self, uid: u32) {
+        if let Some(count) = self.users.get_mut(&uid) {
+            *count -= 1;
+            if *count == 0 {
+                self.users.remove(&uid);
+            }
+        }
+    }
+
+    /// A process's real user has changed (setuid(2)): its threads count against the new one.
+    pub(crate) fn change_user(&mut self, process: &Process, uid: u32) {
+        let old = process.uid.swap(uid, Ordering::Relaxed);
+        for _ in 0..self.nodes.get(&process.pid).map_or(0, |node| node.threads.len()) {
+            self.uncount(old);
+            *self.users.entry(uid).or_default() += 1;
+        }
+    }
+
+    /// The threads of a process.
+    pub(crate) fn threads(&self, pid: Pid) -> impl Iterator<Item = &Arc<Task>> + '_ {
+        self.nodes.get(&pid).into_iter().flat_map(|node| node.threads.iter()).filter_map(|tid| self.tasks.get(tid))
+    }
+
+    /// Moves a process to another group of session `session`.
+    pub(crate) fn move_to_group(&mut self, pid: Pid, group: Pid, session: Pid) {
+        let Some(node) = self.nodes.get_mut(&pid) else { return };
+        let (old_group, old_session) = (node.group, node.session);
+        (node.group, node.session) = (group, session);
+        node.process.group.store(group, Ordering::Relaxed);
+        node.process.session.store(session, Ordering::Relaxed);
+        self.groups.remove(&(old_group, pid));
+        if self.members(old_group).next().is_none() {
+            self.sessions.remove(&(old_session, old_group));
+        }
+        self.groups.insert((group, pid));
+        self.sessions.insert((session, group));
+    }
+
+    /// Gives the children of `pid` to `heir`.
+    pub(crate) fn reparent_children(&mut self, pid: Pid, heir: Pid) -> Vec<Arc<Process>> {
+        let children = self.nodes.get_mut(&pid).map(|node| core::mem::take(&mut node.children)).unwrap_or_default();
+        let mut moved = Vec::new();
+        for child in children {
+            if let Some(node) = self.nodes.get_mut(&child) {
+                node.parent = heir;
+                node.process.parent.store(heir, Ordering::Relaxed);
+                moved.push(node.process.clone());
+            }
+            if let Some(node) = self.nodes.get_mut(&heir) {
+                node.children.insert(child);
+            }
+        }
+        moved
+    }
+
+    /// Forgets a process that has been waited for.
+    pub(crate) fn remove_process(&mut self, pid: Pid) -> Option<Arc<Process>> {
+        let node = self.nodes.remove(&pid)?;
+        if let Some(parent) = self.nodes.get_mut(&node.parent) {
+            parent.children.remove(&pid);
+        }
+        self.groups.remove(&(node.group, pid));
+        if self.members(node.group).next().is_none() {
+            self.sessions.remove(&(node.session, node.group));
+        }
+        Some(node.process)
+    }
+
+    /// Whether a group is orphaned: no member has a parent in another group of the same session (POSIX, 3.264). `leaving`, a
+    /// process, is counted as gone already, as member and as parent.
+    pub(crate) fn is_orphaned(&self, group: Pid, leaving: Option<Pid>) -> bool {
+        !self.members(group).filter(|&pid| Some(pid) != leaving).any(|pid| {
+            let Some(node) = self.nodes.get(&pid).filter(|node| Some(node.parent) != leaving) else { return false };
+            let parent = self.nodes.get(&node.parent);
+            parent.is_some_and(|parent| parent.group != group && parent.session == node.session) && !node.process.is_zombie()
+        })
+    }
+
+    /// The groups of a session.
+    pub(crate) fn groups_of(&self, session: Pid) -> impl Iterator<Item = Pid> + '_ {
+        self.sessions.range((Bound::Included((session, 0)), Bound::Included((session, Pid::MAX)))).map(|&(_, group)| group)
+    }
+}

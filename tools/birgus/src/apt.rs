@@ -1,0 +1,223 @@
+//! Debian packages without installing them: an apt of our own beside the machine's.
+//!
+//! The machine's own sources say where its mirror is, so no host name stands here; its `apt.conf` (proxies) stays in force. Lists and
+//! packages go to the cache, so that neither the superuser is needed nor the machine's state touched.
+
+use crate::paths::{Paths, create_folder};
+use crate::program::{Program, exists};
+use crate::say;
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The suite of roots and of the kernel that is compared with: Debian 12.
+pub const SUITE: &str = "bookworm";
+
+/// Package lists older than this are fetched anew.
+const LISTS_LAST: Duration = Duration::from_secs(24 * 3600);
+
+/// The keyring with which Debian's lists are signed.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// The addresses from which this machine takes Debian's main archive.
+pub fn mirrors() -> Result<Vec<String>> {
+    if !exists("apt-get") {
+        bail!("this needs packages from Debian, and this machine has no apt-get");
+    }
+    let format = "$(ORIGIN)\t$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)";
+    let text = Program::new("apt-get")
+        .args(["indextargets", "--format", format, "Created-By: Packages"])
+        .text()?;
+    let found: BTreeSet<&str> = text.lines().filter_map(main_archive).collect();
+    Ok(found.into_iter().map(str::to_owned).collect())
+}
+
+/// The address in a line of `apt-get indextargets`, if it is of Debian's main archive. The origin is empty before the first
+/// `apt-get update`; the names of the security archive's releases end with `-security`.
+fn main_archive(line: &str) -> Option<&str> {
+    let [origin, address, release, component] =
+        line.split('\t').collect::<Vec<_>>().try_into().ok()?;
+    let debian = origin == "Debian" || origin.is_empty() && address.contains("debian");
+    (debian && component == "main" && !release.ends_with("-security")).then_some(address)
+}
+
+/// An apt with its own sources and state.
+pub struct Apt {
+    folder: PathBuf,
+    suite: String,
+}
+
+impl Apt {
+    /// The apt of one suite, its lists no older than a day.
+    pub fn of_suite(paths: &Paths, suite: &str) -> Result<Self> {
+        let folder = paths.cache_folder(&format!("apt/{suite}"))?;
+        for name in ["lists/partial", "cache/archives/partial", "packages"] {
+            create_folder(&folder.join(name))?;
+        }
+        let apt = Self {
+            folder,
+            suite: suite.to_owned(),
+        };
+        apt.write_sources()?;
+        apt.update()?;
+        Ok(apt)
+    }
+
+    fn write_sources(&self) -> Result<()> {
+        let signed = if Path::new(KEYRING).exists() {
+            format!(" signed-by={KEYRING}")
+        } else {
+            String::new()
+        };
+        let mirrors = mirrors()?;
+        if mirrors.is_empty() {
+            bail!(
+                "no Debian archive in this machine's apt sources: add one for {}, then try again",
+                self.suite
+            );
+        }
+        let line =
+            |mirror: &String| format!("deb [arch=amd64{signed}] {mirror} {} main\n", self.suite);
+        fs::write(self.folder.join("status"), "")?;
+        fs::write(
+            self.folder.join("sources.list"),
+            mirrors.iter().map(line).collect::<String>(),
+        )
+        .with_context(|| format!("cannot write to {}", self.folder.display()))
+    }
+
+    fn program(&self, name: &str) -> Program {
+        let at = |name: &str| self.folder.join(name).display().to_string();
+        let settings = [
+            format!("Dir::Etc::sourcelist={}", at("sources.list")),
+            "Dir::Etc::sourceparts=/dev/null".to_owned(),
+            "Dir::Etc::preferencesparts=/dev/null".to_owned(),
+            format!("Dir::State::lists={}", at("lists")),
+            format!("Dir::State::status={}", at("status")),
+            format!("Dir::Cache={}", at("cache")),
+            "APT::Architecture=amd64".to_owned(),
+            "APT::Architectures=amd64".to_owned(),
+            "APT::Sandbox::User=".to_owned(),
+            "Acquire::Languages=none".to_owned(),
+            "Acquire::Retries=3".to_owned(),
+        ];
+        settings
+            .iter()
+            .fold(Program::new(name), |program, setting| {
+                program.arg("-o").arg(setting)
+            })
+            .variable("LC_ALL", "C.UTF-8")
+    }
+
+    fn update(&self) -> Result<()> {
+        let stamp = self.folder.join("updated");
+        let fresh = fs::metadata(&stamp)
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|time| {
+                SystemTime::now()
+                    .duration_since(time)
+                    .is_ok_and(|age| age < LISTS_LAST)
+            });
+        if fresh {
+            return Ok(());
+        }
+        let _step = say::step(format!("fetching the package lists of {}", self.suite));
+        let update = self
+            .program("apt-get")
+            .args(["-qq", "--error-on=any", "update"])
+            .quietly();
+        update.with_context(|| {
+            format!(
+                "the package lists of {} cannot be fetched; is there a network?",
+                self.suite
+            )
+        })?;
+        fs::write(stamp, "").context("cannot write the cache")
+    }
+
+    /// What a package depends on, by name.
+    pub fn dependencies(&self, package: &str) -> Result<Vec<String>> {
+        let text = self
+            .program("apt-cache")
+            .args(["depends", package])
+            .text()?;
+        Ok(text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Depends: "))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// The versions that the suite has of a package.
+    pub fn versions(&self, package: &str) -> Result<Vec<String>> {
+        let text = self
+            .program("apt-cache")
+            .args(["madison", package])
+            .text()?;
+        Ok(text
+            .lines()
+            .filter_map(|line| line.split('|').nth(1))
+            .map(|version| version.trim().to_owned())
+            .collect())
+    }
+
+    /// Fetches a package (`NAME` or `NAME=VERSION`) and unpacks it below `to`.
+    pub fn unpack(&self, package: &str, to: &Path) -> Result<()> {
+        let _step = say::step(format!("fetching {package}"));
+        let folder = self.folder.join("packages").join(format!(
+            "{}.{}",
+            package.replace(['=', '/'], "_"),
+            std::process::id()
+        ));
+        create_folder(&folder)?;
+        let done = self.fetch(package, &folder).and_then(|file| {
+            Program::new("dpkg-deb")
+                .arg("-x")
+                .arg(&file)
+                .arg(to)
+                .quietly()
+        });
+        let _ = fs::remove_dir_all(&folder);
+        done.with_context(|| format!("package {package} of {}", self.suite))
+    }
+
+    fn fetch(&self, package: &str, folder: &Path) -> Result<PathBuf> {
+        self.program("apt-get")
+            .args(["-qq", "download", package])
+            .folder(folder)
+            .quietly()?;
+        let entry = fs::read_dir(folder)?
+            .next()
+            .context("apt-get fetched nothing")??;
+        Ok(entry.path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::main_archive;
+
+    #[test]
+    fn the_main_archive_is_told_from_others() {
+        assert_eq!(
+            main_archive("Debian\thttp://m/debian/\tbookworm\tmain"),
+            Some("http://m/debian/")
+        );
+        assert_eq!(
+            main_archive("\thttp://m/debian/\tbookworm\tmain"),
+            Some("http://m/debian/")
+        );
+        assert_eq!(
+            main_archive("Debian\thttp://m/debian-security/\tbookworm-security\tmain"),
+            None
+        );
+        assert_eq!(
+            main_archive("Debian\thttp://m/debian/\tbookworm\tcontrib"),
+            None
+        );
+        assert_eq!(main_archive("Node Source\thttp://n/\tnodistro\tmain"), None);
+        assert_eq!(main_archive(""), None);
+    }
+}
