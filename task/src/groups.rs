@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 /// Moves process `pid`, which is the caller or a child of its, to `group`, which is `pid` itself or a group of the session.
 ///
 /// # Errors
-/// ESRCH for a process that is neither; EACCES for a child that has executed a program; EPERM for another session's child,
+/// ESRCH for a process that is neither; EINVAL for a thread's number; EACCES for a child that has executed a program; EPERM for another session's child,
 /// a session's leader, or a group of another session.
 pub fn set_group(caller: &Process, pid: Pid, group: Pid) -> Result<(), Errno> {
     let mut tree = tree::lock();
@@ -22,7 +22,8 @@ pub fn set_group(caller: &Process, pid: Pid, group: Pid) -> Result<(), Errno> {
 /// The session of a process whose group the caller may change. The checks are in Linux's order.
 fn may_move(tree: &Tree, caller: &Process, pid: Pid) -> Result<Pid, Errno> {
     let own = tree.node(caller.pid).ok_or(Errno::ESRCH)?;
-    let node = tree.node(pid).ok_or(Errno::ESRCH)?;
+    // The number of a thread that is not its process's first names no process.
+    let node = tree.node(pid).ok_or(if tree.task(pid).is_some() { Errno::EINVAL } else { Errno::ESRCH })?;
     if node.parent == caller.pid {
         if node.session != own.session {
             return Err(Errno::EPERM);

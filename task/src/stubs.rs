@@ -72,8 +72,10 @@ mod tests {
     #[test]
     fn room_grows() {
         let texts: Vec<&'static str> = (0..100).map(|number| &*std::format!("stubs: {number}").leak()).collect();
-        texts.iter().for_each(|text| stub(text));
+        for &text in &texts {
+            stub(text);
+        }
         let all = stubs();
-        assert!(texts.iter().all(|text| all.contains(&(text, 1))));
+        assert!(texts.iter().all(|&text| all.contains(&(text, 1))));
     }
 }
