@@ -75,6 +75,8 @@ pub enum Rank {
     Vmalloc,
     /// Slabs of one size.
     Slab,
+    /// A CPU's stock of empty page tables.
+    TableStock,
     /// A CPU's stock of frames.
     FrameStock,
     /// Zones of frames.
