@@ -5,7 +5,7 @@ use abi::Errno;
 use abi::raw::general::{RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK};
 use alloc::sync::Arc;
 use exec::{Arguments, AuxiliaryValues, Image, Kind, Program, Protection, StackImage, StackLayout};
-use memory::{PAGE_SIZE, Reader, Writer};
+use memory::{PAGE_SIZE, Reader};
 use mm::{Area, AreaFlags, Backing, Layout, Limits, MapRequest, MappedFile, Place, Rights, Special};
 use platform::AddressSpace;
 use sync::Once;
@@ -197,14 +197,14 @@ fn auxiliary_values(wish: &Wish<'_>, program_headers: u64, entry: u64) -> Auxili
         program_headers,
         program_header_count: wish.program.header_count,
         entry,
-        user: credentials.uid(),
-        effective_user: credentials.euid(),
-        group: credentials.gid(),
-        effective_group: credentials.egid(),
+        user: credentials.user.real,
+        effective_user: credentials.user.effective,
+        group: credentials.group.real,
+        effective_group: credentials.group.effective,
         secure: wish.secure,
         hardware: u64::from(arch::features::hardware_capabilities()),
         hardware2: u64::from(arch::features::has(arch::features::Feature::FsGsBase)) << 1,
-        minimum_signal_stack: signal::minimum_stack(arch::user_state::area_size()) as u64,
+        minimum_signal_stack: signal::minimum_stack_size(arch::user_state::area_size(), arch::user_state::component_mask() != 0),
         ..AuxiliaryValues::default()
     }
 }
@@ -216,6 +216,5 @@ pub fn read_head(file: &dyn Image) -> Result<alloc::vec::Vec<u8>, Errno> {
     head.resize(PAGE_SIZE, 0);
     let length = file.read_at(0, &mut head)?;
     head.truncate(length);
-    let _ = Writer::kernel(&mut []);
     Ok(head)
 }
