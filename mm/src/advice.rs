@@ -120,9 +120,10 @@ impl<P: Pages> AddressSpace<P> {
         }
         if let Some((set, clear)) = advice.flags() {
             let mut map = self.map.write();
-            map.areas.iter_from(range.start).take_while(|(found, _)| found.start < range.end).try_for_each(
-                |(_, area)| advice.check(area),
-            )?;
+            map.areas
+                .iter_from(range.start)
+                .take_while(|(found, _)| found.start < range.end)
+                .try_for_each(|(_, area)| advice.check(area))?;
             let change = |_: &Range<usize>, area: &mut Area| area.flags = area.flags.union(set).difference(clear);
             return if map.change_range(&range, change)? { Ok(()) } else { Err(Errno::ENOMEM) };
         }
@@ -132,7 +133,7 @@ impl<P: Pages> AddressSpace<P> {
             let Some((_, area)) = map.areas.get(part.start) else { continue };
             advice.check(area)?;
             match advice {
-                Advice::DontNeed { .. } | Advice::Free => self.unmap_pages(area, part),
+                Advice::DontNeed { .. } | Advice::Free => self.clear_pages(area, part),
                 Advice::Remove => return Err(Errno::EOPNOTSUPP),
                 _ => {}
             }
@@ -181,9 +182,7 @@ fn in_cache(map: &Map, part: &Range<usize>, start: usize, residence: &mut [u8]) 
     let Some((found, area)) = map.areas.get(part.start) else { return };
     let Backing::File { file, .. } = &area.backing else { return };
     for page in part.clone().step_by(PAGE_SIZE) {
-        let mut frame = [None];
-        file.cached(index(&found, area, page), &mut frame);
-        if frame[0].is_some() {
+        if file.cache().lookup(index(&found, area, page)).is_some() {
             mark(residence, page, start);
         }
     }

@@ -1,9 +1,9 @@
 //! Areas: ranges of pages with the same rights and the same backing.
-use abi::{Errno, PAGE_SIZE};
+use crate::file::{FileMapping, MappedFile};
+use abi::PAGE_SIZE;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Range;
 use memory::Frame;
 use memory::page_table::Rights;
 
@@ -38,26 +38,6 @@ bitflags::bitflags! {
     }
 }
 
-/// An open file as a mapping sees it. Its floor implements this over its page cache.
-pub trait MappedFile: Send + Sync {
-    /// The page at `index`, brought in where need be, and whether that took a read. May sleep. ENXIO beyond the file's end.
-    fn page(&self, index: u64) -> Result<(Frame, bool), Errno>;
-    /// Fills in those of the pages from `index` on that are in memory and up to date. Does not sleep.
-    fn cached(&self, index: u64, frames: &mut [Option<Frame>]);
-    /// Notes that the page at `index` is about to be written through a mapping. May sleep. ENOSPC, EIO.
-    fn make_writable(&self, index: u64) -> Result<(), Errno>;
-    /// Writes the range back and waits for it (`msync(2)`).
-    fn synchronise(&self, pages: Range<u64>) -> Result<(), Errno>;
-    /// Changes whenever pages were taken out of the cache while they might be mapped.
-    fn truncations(&self) -> u64;
-    /// Whether pages are memory that lives nowhere else (tmpfs, shared anonymous): they need no notice of writes.
-    fn is_memory(&self) -> bool;
-    /// Device and inode number, for /proc/PID/maps.
-    fn numbers(&self) -> (u64, u64);
-    /// Writes its path, as /proc/PID/maps shows it.
-    fn path(&self, output: &mut dyn fmt::Write) -> fmt::Result;
-}
-
 /// Fixed pages that the kernel shows to programs: the vDSO and its data.
 #[derive(Debug)]
 pub struct Special {
@@ -72,7 +52,7 @@ pub enum Backing {
     /// Zeros.
     Anonymous,
     /// A file from page `page` on.
-    File { file: Arc<dyn MappedFile>, page: u64 },
+    File { file: Arc<FileMapping>, page: u64 },
     /// Fixed pages from page `page` on.
     Special { special: Arc<Special>, page: u64 },
 }
@@ -81,20 +61,23 @@ impl fmt::Debug for Backing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => formatter.write_str("anonymous"),
-            Self::File { file, page } => write!(formatter, "inode {} page {page}", file.numbers().1),
+            Self::File { file, page } => write!(formatter, "inode {} page {page}", file.file().numbers().1),
             Self::Special { special, page } => write!(formatter, "{} page {page}", special.name),
         }
     }
 }
 
 impl Backing {
+    /// A file from page `page` on.
+    pub fn file(file: Arc<dyn MappedFile>, page: u64) -> Self {
+        Self::File { file: Arc::new(FileMapping::new(file)), page }
+    }
+
     /// The backing `pages` further on.
     pub(crate) fn after(&self, pages: usize) -> Self {
         match self {
             Self::Anonymous => Self::Anonymous,
-            Self::File { file, page } => {
-                Self::File { file: file.clone(), page: page.wrapping_add(pages as u64) }
-            }
+            Self::File { file, page } => Self::File { file: file.clone(), page: page.wrapping_add(pages as u64) },
             Self::Special { special, page } => {
                 Self::Special { special: special.clone(), page: page.wrapping_add(pages as u64) }
             }

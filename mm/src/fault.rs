@@ -1,13 +1,15 @@
 //! Page faults: what an access to an address needs before it can go on.
-use crate::area::{Area, AreaFlags, Backing, MappedFile};
+use crate::area::{Area, AreaFlags, Backing};
+use crate::file::FileMapping;
 use crate::map::Map;
 use crate::pages::Pages;
 use crate::{AddressSpace, Limits, MAP_MINIMUM, STACK_GUARD, page_of};
 use abi::{Errno, PAGE_SIZE};
+use cache::PageError;
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
-use memory::page_table::{Found, Mapping, PageKind, Rights};
 use memory::Frame;
+use memory::page_table::{Found, Mapping, PageKind, Rights};
 
 /// How memory was to be accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +48,9 @@ impl From<memory::page_table::OutOfMemory> for FaultError {
     }
 }
 
-impl From<Errno> for FaultError {
-    fn from(error: Errno) -> Self {
-        if error == Errno::ENOMEM { Self::OutOfMemory } else { Self::NoBacking }
+impl From<PageError> for FaultError {
+    fn from(error: PageError) -> Self {
+        if error == PageError::Failed(Errno::ENOMEM) { Self::OutOfMemory } else { Self::NoBacking }
     }
 }
 
@@ -110,7 +112,7 @@ impl<P: Pages> AddressSpace<P> {
                 self.pages().map(page, &mut [Some(self.zero().clone())], mapping)?;
                 Ok(FaultKind::Minor)
             }
-            Backing::File { file, .. } => self.fill_from_file(range, area, page, write, &**file),
+            Backing::File { file, .. } => self.fill_from_file(range, area, page, write, file),
             Backing::Special { special, .. } => {
                 let frame = usize::try_from(index(range, area, page)).ok().and_then(|index| special.frames.get(index));
                 let frame = frame.ok_or(FaultError::NoBacking)?.clone();
@@ -136,23 +138,27 @@ impl<P: Pages> AddressSpace<P> {
         area: &Area,
         page: usize,
         write: bool,
-        file: &dyn MappedFile,
+        file: &FileMapping,
     ) -> Served {
         if write && !area.is_shared() {
-            let (source, read) = file.page(index(range, area, page))?;
+            let at = index(range, area, page);
+            let (source, read) = match file.cache().lookup(at) {
+                Some(frame) => (frame, false),
+                None => (file.cache().page(at)?, !file.is_memory()),
+            };
             let copy = Frame::allocate().ok_or(FaultError::OutOfMemory)?;
             copy.copy_from(&source);
             self.map_anonymous(area, page, copy)?;
             return Ok(kind(read));
         }
         loop {
-            let stamp = file.truncations();
+            let stamp = file.cache().truncations();
             let (window, read) = self.map_around(range, area, page, write, file)?;
-            if file.truncations() == stamp {
+            if file.cache().truncations() == stamp {
                 return Ok(kind(read));
             }
             // The file was cut off meanwhile, perhaps before the truncating thread could see our entries.
-            self.unmap_pages(area, window);
+            self.clear_pages(area, window);
         }
     }
 
@@ -163,7 +169,7 @@ impl<P: Pages> AddressSpace<P> {
         area: &Area,
         page: usize,
         write: bool,
-        file: &dyn MappedFile,
+        file: &FileMapping,
     ) -> Result<(Range<usize>, bool), FaultError> {
         let block = page & !(AROUND_BYTES.wrapping_sub(1));
         let window = if write || area.flags.contains(AreaFlags::RANDOM) {
@@ -174,16 +180,15 @@ impl<P: Pages> AddressSpace<P> {
         let mut frames = [const { None }; AROUND];
         let wanted = window.end.wrapping_sub(window.start) / PAGE_SIZE;
         let (frames, _) = frames.split_at_mut(wanted.min(AROUND));
-        if write {
-            file.make_writable(index(range, area, page))?;
-        }
-        file.cached(index(range, area, window.start), frames);
+        file.cache().lookup_many(index(range, area, window.start), frames);
         let mut read = false;
         let slot = frames.get_mut(page.wrapping_sub(window.start) / PAGE_SIZE);
         if let Some(slot @ None) = slot {
-            let (frame, from_device) = file.page(index(range, area, page))?;
-            *slot = Some(frame);
-            read = from_device;
+            *slot = Some(file.cache().page(index(range, area, page))?);
+            read = !file.is_memory();
+        }
+        if write {
+            file.cache().mark_dirty(index(range, area, page));
         }
         let rights = if write { area.rights } else { area.unwritten_rights() };
         let entered = self.pages().map(window.start, frames, Mapping { rights, kind: PageKind::File })?;
@@ -192,16 +197,9 @@ impl<P: Pages> AddressSpace<P> {
     }
 
     /// Serves a write to a page that is there but read-only.
-    fn write_shared(
-        &self,
-        range: &Range<usize>,
-        area: &Area,
-        page: usize,
-        old: &Frame,
-        kind: PageKind,
-    ) -> Served {
+    fn write_shared(&self, range: &Range<usize>, area: &Area, page: usize, old: &Frame, kind: PageKind) -> Served {
         if let (true, Backing::File { file, .. }) = (area.is_shared(), &area.backing) {
-            file.make_writable(index(range, area, page))?;
+            file.cache().mark_dirty(index(range, area, page));
             self.pages().replace(page, old, old.clone(), Mapping { rights: area.rights, kind });
             return Ok(FaultKind::Minor);
         }
@@ -287,4 +285,3 @@ pub(crate) fn index(range: &Range<usize>, area: &Area, page: usize) -> u64 {
 fn kind(read: bool) -> FaultKind {
     if read { FaultKind::Major } else { FaultKind::Minor }
 }
-

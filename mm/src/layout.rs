@@ -57,7 +57,7 @@ impl Layout {
             bottom_up,
             stack_top: USER_END.saturating_sub((stack & STACK_RANDOM_PAGES).saturating_mul(PAGE_SIZE)),
             program_base: PROGRAM_BASE.saturating_add(map_pages(program)),
-            break_offset: program_break % BREAK_RANDOM / PAGE_SIZE * PAGE_SIZE,
+            break_offset: crate::page_of(program_break & (BREAK_RANDOM - 1)),
         }
     }
 }

@@ -13,6 +13,10 @@
 //! their own under it. A fault may sleep (in the page cache, for memory) with the semaphore held for reading, so whoever
 //! copies to or from a program's memory holds neither. Order: AddressSpace, then page cache, then PageTable.
 //!
+//! **Files.** A mapped page of a file *is* the page cache's. A fault notes [`cache::PageCache::truncations`] before it takes
+//! a page and looks again after it has entered it; a truncation raises the number and then calls every space that maps the
+//! file ([`cache::Mapper`]): one of the two sees the other. So no entry outlives its page's place in the file.
+//!
 //! **Invariants.** Whatever a call needs is set aside before its first side effect ([`range_tree::RangeTree::reserve`]). A page
 //! is given back only after every CPU that has the address space loaded has flushed it ([`Pages::unmap`]). An entry is writable
 //! only where a write needs no decision; the first write decides (copy, take over, tell the cache).
@@ -29,6 +33,7 @@ mod advice;
 mod area;
 mod brk;
 mod fault;
+mod file;
 mod fork;
 mod layout;
 mod limits;
@@ -45,8 +50,9 @@ mod unmap;
 mod view;
 
 pub use advice::Advice;
-pub use area::{Area, AreaFlags, Backing, MappedFile, Special};
+pub use area::{Area, AreaFlags, Backing, Special};
 pub use fault::{Access, FaultError, FaultKind};
+pub use file::{FileMapping, MappedFile, shared_anonymous};
 pub use layout::Layout;
 pub use limits::Limits;
 pub use lock::LockAll;

@@ -20,6 +20,6 @@ impl Limits {
 
     /// Whether `used` pages and `more` keep within `limit` bytes.
     pub(crate) fn allows(limit: u64, used: usize, more: usize) -> bool {
-        used.saturating_add(more) as u64 <= limit / PAGE_SIZE as u64
+        used.saturating_add(more) as u64 <= limit >> PAGE_SIZE.trailing_zeros()
     }
 }

@@ -83,16 +83,24 @@ impl Map {
         Ok(())
     }
 
-    fn check_count(&self) -> Result<(), Errno> {
+    /// Whether there may be one area more. ENOMEM.
+    pub fn check_count(&self) -> Result<(), Errno> {
         if self.areas.len() >= MAX_MAP_COUNT { Err(Errno::ENOMEM) } else { Ok(()) }
     }
 
     /// Makes `address` a boundary, so that no area lies across it. ENOMEM with too many areas.
     pub fn cut(&mut self, address: usize) -> Result<(), Errno> {
+        if self.areas.get(address).is_some_and(|(range, _)| range.start < address) {
+            self.check_count()?;
+        }
+        self.cut_to_remove(address)
+    }
+
+    /// The same where one of the parts goes at once, so that there are not more areas in the end.
+    pub fn cut_to_remove(&mut self, address: usize) -> Result<(), Errno> {
         let Some((range, area)) = self.areas.get(address).filter(|(range, _)| range.start < address) else {
             return Ok(());
         };
-        self.check_count()?;
         let tail = area.after(address.wrapping_sub(range.start));
         self.areas.reserve(1).map_err(NoMemory::from)?;
         self.areas.resize(range.start, range.start..address);
@@ -165,7 +173,9 @@ impl Map {
     /// Joins the areas that meet at `boundary`, if they are equal.
     pub fn join_at(&mut self, boundary: usize) {
         let Some(last) = boundary.checked_sub(1) else { return };
-        let (Some((left, before)), Some((right, after))) = (self.areas.get(last), self.areas.get(boundary)) else { return };
+        let (Some((left, before)), Some((right, after))) = (self.areas.get(last), self.areas.get(boundary)) else {
+            return;
+        };
         if right.start == boundary && before.merges_with(pages_in(&left), after) {
             self.areas.remove(boundary);
             self.areas.resize(left.start, left.start..right.end);
@@ -220,7 +230,8 @@ impl Map {
             };
             let start = start.ok_or(Errno::ENOMEM)?;
             let end = start.saturating_add(length);
-            let Some((stack, area)) = self.areas.find(start).filter(|(next, _)| next.start < end.saturating_add(STACK_GUARD))
+            let Some((stack, area)) =
+                self.areas.find(start).filter(|(next, _)| next.start < end.saturating_add(STACK_GUARD))
             else {
                 return Ok(start);
             };

@@ -1,10 +1,12 @@
 //! mmap(2).
 use crate::area::{Area, AreaFlags, Backing};
+use crate::file;
 use crate::layout::UNMAPPED_BASE;
 use crate::map::Map;
 use crate::pages::Pages;
 use crate::{AddressSpace, Limits, MAP_MINIMUM, is_aligned, page_up, pages_in};
 use abi::{Errno, PAGE_SIZE};
+use alloc::sync::Arc;
 use core::ops::Range;
 use memory::USER_END;
 use memory::page_table::Rights;
@@ -49,7 +51,10 @@ impl MapRequest {
 impl<P: Pages> AddressSpace<P> {
     /// mmap(2), after the file and its rights were checked. EINVAL: no length, unaligned. ENOMEM: no room, or a limit. EEXIST.
     /// EPERM: too low. EAGAIN: RLIMIT_MEMLOCK.
-    pub fn mmap(&self, request: MapRequest, limits: &Limits) -> Result<usize, Errno> {
+    pub fn mmap(self: &Arc<Self>, request: MapRequest, limits: &Limits) -> Result<usize, Errno>
+    where
+        P: 'static,
+    {
         if request.length == 0 {
             return Err(Errno::EINVAL);
         }
@@ -64,6 +69,8 @@ impl<P: Pages> AddressSpace<P> {
             let mut map = self.map.write();
             area.flags |= map.future;
             let range = self.choose(&map, request.place, length, request.low)?;
+            file::share_with_neighbours(&map, &range, &mut area);
+            file::register(self, &area)?;
             self.enter(&mut map, &range, area.clone(), limits)?;
             range
         };
@@ -118,13 +125,7 @@ impl<P: Pages> AddressSpace<P> {
     }
 
     /// Puts an area at `range`, in the place of whatever is there.
-    pub(crate) fn enter(
-        &self,
-        map: &mut Map,
-        range: &Range<usize>,
-        area: Area,
-        limits: &Limits,
-    ) -> Result<(), Errno> {
+    pub(crate) fn enter(&self, map: &mut Map, range: &Range<usize>, area: Area, limits: &Limits) -> Result<(), Errno> {
         let pages = pages_in(range);
         let replaced: usize = overlaps(map, range).map(|part| pages_in(&part)).fold(0, usize::saturating_add);
         // Linux counts what is replaced against RLIMIT_AS only.
@@ -134,6 +135,7 @@ impl<P: Pages> AddressSpace<P> {
         if area.flags.contains(AreaFlags::LOCKED) && !Limits::allows(limits.locked, map.totals.locked, pages) {
             return Err(Errno::EAGAIN);
         }
+        map.check_count()?;
         map.reserve(3)?;
         if replaced != 0 {
             self.remove(map, range)?;

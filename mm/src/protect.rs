@@ -32,7 +32,7 @@ impl<P: Pages> AddressSpace<P> {
             map.change_range(&part, |_, area| area.rights = rights)?;
             self.pages().protect(part.clone(), rights);
             if new.flags.contains(AreaFlags::LOCKED) && new.is_data() {
-                // Locked pages never fault: those that became writable are copied now, outside the lock's way.
+                // Locked pages do not fault later: those that became writable are copied now.
                 self.populate_in(&map, &part);
             }
         }

@@ -1,9 +1,10 @@
 //! The address space itself: areas, page tables, and how many pages are there.
+use crate::Layout;
 use crate::area::Area;
 use crate::map::Map;
 use crate::pages::Pages;
-use crate::Layout;
 use abi::Errno;
+use alloc::sync::Arc;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use memory::page_table::Counts;
@@ -71,14 +72,15 @@ fn zero_page() -> Option<Frame> {
 
 impl<P: Pages> AddressSpace<P> {
     /// An empty address space. ENOMEM.
-    pub fn new(layout: Layout) -> Result<Self, Errno> {
+    pub fn new(layout: Layout) -> Result<Arc<Self>, Errno> {
         Self::with_map(Map::new(layout))
     }
 
-    pub(crate) fn with_map(map: Map) -> Result<Self, Errno> {
+    pub(crate) fn with_map(map: Map) -> Result<Arc<Self>, Errno> {
         let zero = zero_page().ok_or(Errno::ENOMEM)?;
         let pages = P::new().ok_or(Errno::ENOMEM)?;
-        Ok(Self { map: RwSemaphore::new(Rank::AddressSpace, map), resident: Resident::default(), pages, zero })
+        let map = RwSemaphore::new(Rank::AddressSpace, map);
+        Ok(Arc::new(Self { map, resident: Resident::default(), pages, zero }))
     }
 
     /// The page tables.
@@ -98,7 +100,7 @@ impl<P: Pages> AddressSpace<P> {
     }
 
     /// Clears what is mapped in a range of one area.
-    pub(crate) fn unmap_pages(&self, area: &Area, range: Range<usize>) {
+    pub(crate) fn clear_pages(&self, area: &Area, range: Range<usize>) {
         let counts = self.pages.unmap(range);
         self.resident.subtract(area, counts);
     }
@@ -120,4 +122,3 @@ impl<P: Pages> Drop for AddressSpace<P> {
         }
     }
 }
-

@@ -1,9 +1,8 @@
 //! msync(2).
 use crate::area::{AreaFlags, Backing};
-use crate::fault::index;
 use crate::mmap::overlaps;
 use crate::pages::Pages;
-use crate::{AddressSpace, page_range, pages_in};
+use crate::{AddressSpace, page_range};
 use abi::Errno;
 use alloc::sync::Arc;
 
@@ -29,7 +28,7 @@ impl<P: Pages> AddressSpace<P> {
             // The map is free while a file is written back, and looked at anew afterwards.
             let map = self.map.read();
             let Some(part) = overlaps(&map, &(address..range.end)).next() else { break };
-            let Some((found, area)) = map.areas.get(part.start) else { break };
+            let Some((_, area)) = map.areas.get(part.start) else { break };
             if flags.contains(SyncFlags::INVALIDATE) && area.flags.contains(AreaFlags::LOCKED) {
                 return Err(Errno::EBUSY);
             }
@@ -37,9 +36,9 @@ impl<P: Pages> AddressSpace<P> {
             if let (true, true, Backing::File { file, .. }) =
                 (flags.contains(SyncFlags::SYNC), area.is_shared(), &area.backing)
             {
-                let (file, first) = (Arc::clone(file), index(&found, area, part.start));
+                let file = Arc::clone(file);
                 drop(map);
-                file.synchronise(first..first.saturating_add(pages_in(&part) as u64))?;
+                file.cache().write_back()?;
             }
         }
         if self.map.read().covers(&range) { Ok(()) } else { Err(Errno::ENOMEM) }

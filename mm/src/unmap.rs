@@ -17,17 +17,18 @@ impl<P: Pages> AddressSpace<P> {
 
     /// Removes all areas in a range, and their pages. Where it fails, nothing has changed.
     pub(crate) fn remove(&self, map: &mut Map, range: &Range<usize>) -> Result<(), Errno> {
-        if map.areas.find(range.start).is_none_or(|(next, _)| next.start >= range.end) {
+        if range.is_empty() || map.areas.find(range.start).is_none_or(|(next, _)| next.start >= range.end) {
             return Ok(());
         }
-        map.reserve(2)?;
-        map.cut(range.start)?;
-        if let Err(error) = map.cut(range.end) {
-            map.join_at(range.start);
-            return Err(error);
+        let around = map.areas.get(range.start).filter(|(found, _)| found.start < range.start);
+        if around.is_some_and(|(found, _)| range.end < found.end) {
+            map.check_count()?;
         }
+        map.reserve(2)?;
+        map.cut_to_remove(range.start)?;
+        map.cut_to_remove(range.end)?;
         while let Some((found, area)) = map.take(range) {
-            self.unmap_pages(&area, found);
+            self.clear_pages(&area, found);
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What /proc/PID/{maps,smaps,status,statm} say.
-use crate::area::{Area, AreaFlags, Backing, MappedFile};
+use crate::MappedFile;
+use crate::area::{Area, AreaFlags, Backing};
 use crate::map::Map;
 use crate::pages::Pages;
 use crate::{AddressSpace, pages_in};
@@ -142,7 +143,7 @@ impl Usage {
 fn name<'a>(map: &Map, range: &Range<usize>, area: &'a Area) -> Name<'a> {
     match &area.backing {
         Backing::Special { special, .. } => Name::Special(special.name),
-        Backing::File { file, .. } => Name::File(&**file),
+        Backing::File { file, .. } => Name::File(&**file.file()),
         Backing::Anonymous if area.flags.contains(AreaFlags::GROWS_DOWN) && range.end >= map.layout.stack_top => {
             Name::Stack
         }
@@ -161,6 +162,26 @@ fn view<'a>(map: &Map, range: Range<usize>, area: &'a Area) -> AreaView<'a> {
     let offset = page.wrapping_mul(PAGE_SIZE as u64);
     AreaView { name: name(map, &range, area), range, rights: area.rights, flags: area.flags, offset }
 }
+
+    /// What a shared word at `address` is known by in every space that maps it: a number for the object, and the offset in
+    /// bytes. `None` where the word is this space's own. EFAULT where nothing is mapped.
+    pub fn shared_object(&self, address: usize) -> Result<Option<(u64, u64)>, Errno> {
+        let mut found = Err(Errno::EFAULT);
+        self.for_each_area(address, |view| {
+            if view.range.contains(&address) {
+                found = Ok(match view.name {
+                    Name::File(file) if view.flags.contains(AreaFlags::SHARED) => {
+                        let (device, inode) = file.numbers();
+                        let within = address.wrapping_sub(view.range.start) as u64;
+                        Some((device.rotate_left(40) ^ inode, view.offset.wrapping_add(within)))
+                    }
+                    _ => None,
+                });
+            }
+            false
+        });
+        found
+    }
 
 impl<P: Pages> AddressSpace<P> {
     /// Shows the areas that end beyond `address` in ascending order, until `body` answers false. The map is held for reading:

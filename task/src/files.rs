@@ -28,6 +28,24 @@ impl Files {
         core::mem::replace(&mut *self.descriptors.lock(), table)
     }
 
+    /// Before a new program runs: an own table, without what is marked close-on-exec.
+    pub(crate) fn prepare_for_exec(&self) {
+        let Some(table) = self.descriptors() else { return };
+        let table = if Arc::strong_count(&table) > 2 {
+            match table.duplicate() {
+                Ok(own) => {
+                    let own = Arc::new(own);
+                    drop(self.set_descriptors(Some(own.clone())));
+                    own
+                }
+                Err(_) => table,
+            }
+        } else {
+            table
+        };
+        table.close_on_exec();
+    }
+
     /// A copy of root, working directory and umask.
     pub fn context(&self) -> FsContext {
         let shared = self.context.lock().clone();

@@ -73,6 +73,7 @@ pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) ->
         signals: ThreadSignals::for_child(&parent.signals, has(CLONE_VM) && !has(CLONE_VFORK)),
         name: parent.name(),
         nice: parent.nice.load(Ordering::Relaxed),
+        image: parent.exec_image(),
     }));
     if has(CLONE_CHILD_SETTID) {
         child.set_child_tid.store(arguments.child_tid, Ordering::Relaxed);
@@ -164,6 +165,7 @@ pub(crate) fn thread_for(
 
 /// Makes the child known. A fork during a pending fatal signal is not begun: it would escape (ERESTARTNOINTR).
 fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::ReservedPid) -> Result<(), Failure> {
+    child.process.uid.store(child.credentials().uid(), Ordering::Relaxed);
     let mut tree = tree::lock();
     if parent.thread().is_some_and(|thread| thread.is_interrupted(sync::Sleep::Killable)) {
         return Err(Failure::Interrupted(Restart::Always));
@@ -174,11 +176,9 @@ fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::Rese
     } else {
         let of_parent = flags & u64::from(CLONE_PARENT) != 0;
         let above = if of_parent { parent.process.parent() } else { parent.process.pid };
-        child.process.uid.store(child.credentials().uid(), Ordering::Relaxed);
         tree.add_process(&child.process, child, Some(above));
-        tree.take_place(parent.process.pid, child.process.pid);
     }
     drop(tree);
-    reserved.used();
+    drop(reserved);
     Ok(())
 }

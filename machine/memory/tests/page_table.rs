@@ -99,7 +99,7 @@ fn write(table: &PageTable, model: &mut Model, address: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn like_a_map(steps in prop::collection::vec((0usize..10, 0usize..48, 1usize..20), 1..120)) {
         let _balance = Balance::new();

@@ -22,42 +22,12 @@ struct Need {
 }
 
 const NEEDS: [Need; 6] = [
-    Need {
-        program: qemu::PROGRAM,
-        package: "qemu-system-x86",
-        purpose: "running machines",
-        essential: true,
-    },
-    Need {
-        program: "cc",
-        package: "gcc",
-        purpose: "linking",
-        essential: true,
-    },
-    Need {
-        program: "dpkg-deb",
-        package: "dpkg",
-        purpose: "the busybox root",
-        essential: true,
-    },
-    Need {
-        program: "strip",
-        package: "binutils",
-        purpose: "a small image",
-        essential: false,
-    },
-    Need {
-        program: "mmdebstrap",
-        package: "mmdebstrap",
-        purpose: "Debian roots",
-        essential: false,
-    },
-    Need {
-        program: "gdb",
-        package: "gdb",
-        purpose: "`birgus run --gdb`",
-        essential: false,
-    },
+    Need { program: qemu::PROGRAM, package: "qemu-system-x86", purpose: "running machines", essential: true },
+    Need { program: "cc", package: "gcc", purpose: "linking", essential: true },
+    Need { program: "dpkg-deb", package: "dpkg", purpose: "the busybox root", essential: true },
+    Need { program: "strip", package: "binutils", purpose: "a small image", essential: false },
+    Need { program: "mmdebstrap", package: "mmdebstrap", purpose: "Debian roots", essential: false },
+    Need { program: "gdb", package: "gdb", purpose: "`birgus run --gdb`", essential: false },
 ];
 
 /// Without these installed a fresh machine cannot do what the command asks; sees to them by apt when it may.
@@ -73,15 +43,8 @@ pub fn provide_for_tests() -> Result<()> {
 }
 
 fn provide<'a>(needs: impl Iterator<Item = &'a Need>) -> Result<()> {
-    let missing: Vec<&str> = needs
-        .filter(|need| !exists(need.program))
-        .map(|need| need.package)
-        .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        install(&missing)
-    }
+    let missing: Vec<&str> = needs.filter(|need| !exists(need.program)).map(|need| need.package).collect();
+    if missing.is_empty() { Ok(()) } else { install(&missing) }
 }
 
 /// Prints a line for each need; with `wanted`, installs what is missing. Status 1 if something essential is missing.
@@ -97,16 +60,8 @@ pub fn run(paths: &Paths, wanted: bool) -> Result<u8> {
         }
     }
     let has_target = target::is_there(paths);
-    report(
-        matches!(has_target, Ok(true)),
-        target::NAME,
-        "building the kernel (seen to on first use)",
-    );
-    report(
-        can_use_kvm(),
-        "/dev/kvm",
-        "speed; without it machines are emulated",
-    );
+    report(matches!(has_target, Ok(true)), target::NAME, "building the kernel (seen to on first use)");
+    report(can_use_kvm(), "/dev/kvm", "speed; without it machines are emulated");
     if missing.is_empty() {
         return Ok(status);
     }
@@ -114,26 +69,16 @@ pub fn run(paths: &Paths, wanted: bool) -> Result<u8> {
         install(&missing)?;
         return Ok(0);
     }
-    println!(
-        "\nTo install what is missing:\n  {}",
-        command(&missing).join(" ")
-    );
+    println!("\nTo install what is missing:\n  {}", command(&missing).join(" "));
     Ok(status)
 }
 
 fn report(found: bool, name: &str, purpose: &str) {
-    println!(
-        "{:<8} {name:<20} {purpose}",
-        if found { "ok" } else { "missing" }
-    );
+    println!("{:<8} {name:<20} {purpose}", if found { "ok" } else { "missing" });
 }
 
 fn can_use_kvm() -> bool {
-    std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/kvm")
-        .is_ok()
+    std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok()
 }
 
 /// The command that installs packages on this host.
@@ -147,17 +92,9 @@ fn command(packages: &[&str]) -> Vec<String> {
 
 /// Installs by apt: at once as root, by sudo otherwise, asking first on a terminal; elsewhere names the packages.
 fn install(packages: &[&str]) -> Result<()> {
-    let advice = || {
-        format!(
-            "please install {} (names of Debian's packages), then try again",
-            packages.join(", ")
-        )
-    };
+    let advice = || format!("please install {} (names of Debian's packages), then try again", packages.join(", "));
     let superuser = rustix::process::geteuid().is_root();
-    if !Path::new("/etc/debian_version").exists()
-        || !exists("apt-get")
-        || !superuser && !exists("sudo")
-    {
+    if !Path::new("/etc/debian_version").exists() || !exists("apt-get") || !superuser && !exists("sudo") {
         bail!("{}", advice());
     }
     let mut words = command(packages);
@@ -171,22 +108,14 @@ fn install(packages: &[&str]) -> Result<()> {
     let _step = say::step(format!("installing {}", packages.join(", ")));
     let run = |words: &[String]| -> Result<()> {
         let (first, rest) = words.split_first().context("no command")?;
-        Program::new(first)
-            .args(rest)
-            .variable("DEBIAN_FRONTEND", "noninteractive")
-            .quietly()
+        Program::new(first).args(rest).variable("DEBIAN_FRONTEND", "noninteractive").quietly()
     };
     if run(&words).is_err() {
         // On a machine whose lists were never fetched.
-        let until = words
-            .iter()
-            .position(|word| word == "apt-get")
-            .map_or(0, |at| at + 1);
+        let until = words.iter().position(|word| word == "apt-get").map_or(0, |at| at + 1);
         let mut update = words[..until].to_vec();
         update.push("update".to_owned());
-        run(&update)
-            .and_then(|()| run(&words))
-            .with_context(advice)?;
+        run(&update).and_then(|()| run(&words)).with_context(advice)?;
     }
     Ok(())
 }

@@ -47,20 +47,13 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             run::run(&Paths::find()?, &request)
         }
         Command::Build { debug } => {
-            let profile = if debug {
-                artifacts::Profile::Debug
-            } else {
-                artifacts::Profile::Release
-            };
+            let profile = if debug { artifacts::Profile::Debug } else { artifacts::Profile::Release };
             let built = artifacts::kernel(&Paths::find()?, profile)?;
             println!("{}\n{}", built.image.display(), built.symbols.display());
             Ok(0)
         }
         Command::Image { root, anew } => {
-            println!(
-                "{}",
-                image::root::rebuild(&root, &Paths::find()?, anew)?.display()
-            );
+            println!("{}", image::root::rebuild(&root, &Paths::find()?, anew)?.display());
             Ok(0)
         }
         Command::Test(options) => {

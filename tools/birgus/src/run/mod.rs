@@ -71,28 +71,13 @@ impl Plan {
         qemu::check_installed()?;
         let init = artifacts::init(paths)?;
         let (modules, modules_name) = (&kernel.modules, kernel.modules_name.as_str());
-        let additions = Additions {
-            init: &init,
-            modules,
-            modules_name,
-            files,
-        };
+        let additions = Additions { init: &init, modules, modules_name, files };
         let initrd = initrd::assemble(paths, &request.root, &additions)?;
         let memory = request.memory.unwrap_or(request.root.default_memory());
         check_memory(&request.root, &initrd, memory, &kernel)?;
-        let clock_khz = if request.icount {
-            1_000_000
-        } else {
-            clock.finish(paths)?
-        };
+        let clock_khz = if request.icount { 1_000_000 } else { clock.finish(paths)? };
         let accelerator = Accelerator::Emulation;
-        let mut plan = Self {
-            kernel,
-            initrd,
-            memory,
-            accelerator,
-            clock_khz,
-        };
+        let mut plan = Self { kernel, initrd, memory, accelerator, clock_khz };
         plan.accelerator = match request.accel {
             Accel::Tcg => Accelerator::Emulation,
             Accel::Kvm => Accelerator::Kvm,

@@ -46,11 +46,7 @@ pub enum Event {
 }
 
 /// Sends what arrives on a socket as events.
-pub fn listen(
-    mut from: impl Read + Send + 'static,
-    events: Sender<Event>,
-    wrap: fn(Vec<u8>) -> Event,
-) {
+pub fn listen(mut from: impl Read + Send + 'static, events: Sender<Event>, wrap: fn(Vec<u8>) -> Event) {
     thread::spawn(move || {
         let mut buffer = vec![0; ROOM];
         loop {
@@ -64,9 +60,7 @@ pub fn listen(
 
 /// Sends what the command writes as events.
 pub fn capture(output: UnixStream, error: UnixStream, events: Sender<Event>) {
-    listen(output, events.clone(), |bytes| {
-        Event::Captured(Target::Output, bytes)
-    });
+    listen(output, events.clone(), |bytes| Event::Captured(Target::Output, bytes));
     listen(error, events, |bytes| Event::Captured(Target::Error, bytes));
 }
 

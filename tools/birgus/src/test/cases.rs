@@ -67,11 +67,7 @@ pub struct MachineNeeds {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// This status; these streams, where given.
-    Said {
-        status: u8,
-        stdout: Option<String>,
-        stderr: Option<String>,
-    },
+    Said { status: u8, stdout: Option<String>, stderr: Option<String> },
     /// What Linux answered, in this file.
     Golden(PathBuf),
     /// The machine ends without a status, and the report's first line starts so.
@@ -116,14 +112,10 @@ pub fn load(paths: &Paths) -> Result<Vec<Case>> {
             Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
             Err(_) => continue,
         };
-        files.retain(|file| {
-            file.extension()
-                .is_some_and(|extension| extension == "toml")
-        });
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
         files.sort();
         for file in files {
-            load_file(paths, stage, &file, &mut cases)
-                .with_context(|| file.display().to_string())?;
+            load_file(paths, stage, &file, &mut cases).with_context(|| file.display().to_string())?;
         }
     }
     Ok(cases)
@@ -131,25 +123,15 @@ pub fn load(paths: &Paths) -> Result<Vec<Case>> {
 
 fn load_file(paths: &Paths, stage: &'static str, path: &Path, cases: &mut Vec<Case>) -> Result<()> {
     let file: File = toml::from_str(&fs::read_to_string(path)?)?;
-    let stem = path
-        .file_stem()
-        .context("no name")?
-        .to_string_lossy()
-        .into_owned();
+    let stem = path.file_stem().context("no name")?.to_string_lossy().into_owned();
     let mut names = std::collections::HashSet::new();
     for case in file.case {
         let name = case.name.clone().context("a case without a name")?;
         ensure!(names.insert(name.clone()), "two cases are called {name}");
-        let golden = paths
-            .source
-            .join("tests/golden")
-            .join(&stem)
-            .join(format!("{name}.txt"));
+        let golden = paths.source.join("tests/golden").join(&stem).join(format!("{name}.txt"));
         let settings = case.over(&file.defaults);
         let whole = format!("{stage}/{stem}/{name}");
-        settings
-            .expand(stage, &whole, golden, cases)
-            .with_context(|| format!("case {name}"))?;
+        settings.expand(stage, &whole, golden, cases).with_context(|| format!("case {name}"))?;
     }
     Ok(())
 }
@@ -183,17 +165,8 @@ impl Settings {
     }
 
     /// One case for each combination.
-    fn expand(
-        &self,
-        stage: &'static str,
-        name: &str,
-        golden: PathBuf,
-        cases: &mut Vec<Case>,
-    ) -> Result<()> {
-        let machines = self
-            .machines
-            .clone()
-            .unwrap_or_else(|| vec!["microvm".to_owned()]);
+    fn expand(&self, stage: &'static str, name: &str, golden: PathBuf, cases: &mut Vec<Case>) -> Result<()> {
+        let machines = self.machines.clone().unwrap_or_else(|| vec!["microvm".to_owned()]);
         let smp = self.smp.clone().unwrap_or_else(|| vec![1]);
         let memory = match &self.memory {
             Some(sizes) => sizes.iter().copied().map(Some).collect(),
@@ -201,18 +174,11 @@ impl Settings {
         };
         let append = self.append.clone().unwrap_or_else(|| vec![String::new()]);
         for kind in &machines {
-            for (&smp, &memory) in smp
-                .iter()
-                .flat_map(|smp| memory.iter().map(move |memory| (smp, memory)))
-            {
+            for (&smp, &memory) in smp.iter().flat_map(|smp| memory.iter().map(move |memory| (smp, memory))) {
                 for words in &append {
                     let mut name = name.to_owned();
                     let size = memory.map(|size| format!(",{size}M")).unwrap_or_default();
-                    let words_shown = if append.len() > 1 {
-                        format!(",{words}")
-                    } else {
-                        String::new()
-                    };
+                    let words_shown = if append.len() > 1 { format!(",{words}") } else { String::new() };
                     if machines.len() * smp_count(self) * memory_count(self) * append.len() > 1 {
                         name.push_str(&format!("@{kind},{smp}{size}{words_shown}"));
                     }
@@ -226,41 +192,13 @@ impl Settings {
         Ok(())
     }
 
-    fn machine(
-        &self,
-        kind: MachineKind,
-        smp: u16,
-        memory: Option<u64>,
-        append: &str,
-    ) -> Result<MachineNeeds> {
-        let root = self
-            .root
-            .as_deref()
-            .unwrap_or("busybox")
-            .parse()
-            .map_err(anyhow::Error::msg)?;
-        let (programs, icount) = (
-            self.programs.clone().unwrap_or_default(),
-            self.icount.unwrap_or(false),
-        );
-        Ok(MachineNeeds {
-            root,
-            programs,
-            kind,
-            smp,
-            memory,
-            append: append.to_owned(),
-            icount,
-        })
+    fn machine(&self, kind: MachineKind, smp: u16, memory: Option<u64>, append: &str) -> Result<MachineNeeds> {
+        let root = self.root.as_deref().unwrap_or("busybox").parse().map_err(anyhow::Error::msg)?;
+        let (programs, icount) = (self.programs.clone().unwrap_or_default(), self.icount.unwrap_or(false));
+        Ok(MachineNeeds { root, programs, kind, smp, memory, append: append.to_owned(), icount })
     }
 
-    fn case(
-        &self,
-        stage: &'static str,
-        name: String,
-        machine: MachineNeeds,
-        golden: PathBuf,
-    ) -> Result<Case> {
+    fn case(&self, stage: &'static str, name: String, machine: MachineNeeds, golden: PathBuf) -> Result<Case> {
         let command = match (&self.command, &self.shell) {
             (Some(words), None) => words.clone(),
             (None, Some(line)) => vec!["sh".to_owned(), "-c".to_owned(), line.clone()],
@@ -275,10 +213,7 @@ impl Settings {
                 stderr: self.stderr.clone(),
             },
         };
-        let (stdin, normalise) = (
-            self.stdin.clone().unwrap_or_default(),
-            self.normalise.clone().unwrap_or_default(),
-        );
+        let (stdin, normalise) = (self.stdin.clone().unwrap_or_default(), self.normalise.clone().unwrap_or_default());
         let fresh = self.fresh.unwrap_or(stage == "boot") || self.loss.is_some();
         Ok(Case {
             stage,
@@ -311,9 +246,7 @@ mod tests {
         let mut cases = Vec::new();
         for case in file.case {
             let name = case.name.clone().unwrap();
-            case.over(&file.defaults)
-                .expand("guest", &name, "g.txt".into(), &mut cases)
-                .unwrap();
+            case.over(&file.defaults).expand("guest", &name, "g.txt".into(), &mut cases).unwrap();
         }
         cases
     }
@@ -323,10 +256,7 @@ mod tests {
         let text = "[defaults]\nmachines = [\"microvm\", \"q35\"]\nsmp = [1, 2]\n[[case]]\nname = \"a\"\nshell = \"true\"\n[[case]]\nname = \"b\"\ncommand = [\"x\"]\nmachines = [\"q35\"]\nsmp = [1]\ngolden = true\n";
         let cases = cases(text);
         let names: Vec<&str> = cases.iter().map(Case::name).collect();
-        assert_eq!(
-            names,
-            ["a@microvm,1", "a@microvm,2", "a@q35,1", "a@q35,2", "b"]
-        );
+        assert_eq!(names, ["a@microvm,1", "a@microvm,2", "a@q35,1", "a@q35,2", "b"]);
         assert_eq!(cases[0].command, ["sh", "-c", "true"]);
         assert_eq!(cases[4].expected, Expected::Golden("g.txt".into()));
     }

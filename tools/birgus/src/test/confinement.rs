@@ -16,13 +16,10 @@ const MOST: usize = 25;
 pub fn check(context: &Context<'_>) -> Result<Tally> {
     let (mut faults, mut confined, mut free) = (Vec::new(), 0, 0);
     for (name, folder) in edges::kernel_folders(context.paths)? {
-        let root = root_file(&folder)
-            .with_context(|| format!("{name} has no src/lib.rs and no src/main.rs"))?;
+        let root = root_file(&folder).with_context(|| format!("{name} has no src/lib.rs and no src/main.rs"))?;
         let text = read(&root)?;
         let forbids = count::code(&text).contains("#![forbid(unsafe_code)]");
-        let inside = folder
-            .strip_prefix(&context.paths.source)
-            .unwrap_or(&folder);
+        let inside = folder.strip_prefix(&context.paths.source).unwrap_or(&folder);
         let may = inside.starts_with("machine") || inside.starts_with("sync");
         if !forbids && !may {
             faults.push(format!("{}: no #![forbid(unsafe_code)]", root.display()));
@@ -32,22 +29,17 @@ pub fn check(context: &Context<'_>) -> Result<Tally> {
             let text = read(&file)?;
             lines += count::lines(&text);
             if may {
-                faults.extend(
-                    macro_faults(&text)
-                        .into_iter()
-                        .map(|fault| format!("{}: {fault}", file.display())),
-                );
+                faults.extend(macro_faults(&text).into_iter().map(|fault| format!("{}: {fault}", file.display())));
             }
         }
         *if forbids { &mut confined } else { &mut free } += lines;
     }
     let share = free * 100 / (confined + free).max(1);
-    println!(
-        "    lines: {} without unsafe code, {free} in crates that may hold it ({share} %)",
-        confined
-    );
+    println!("    lines: {} without unsafe code, {free} in crates that may hold it ({share} %)", confined);
     if share > MOST && super::stages::kernel_exists(context.paths) {
-        faults.push(format!("{share} % of the lines are in crates that may hold unsafe code; at most {MOST} % are allowed"));
+        faults.push(format!(
+            "{share} % of the lines are in crates that may hold unsafe code; at most {MOST} % are allowed"
+        ));
     }
     Ok(Tally::of_faults(&faults))
 }
@@ -57,10 +49,7 @@ fn read(file: &Path) -> Result<String> {
 }
 
 fn root_file(folder: &Path) -> Option<PathBuf> {
-    ["src/lib.rs", "src/main.rs"]
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|file| file.exists())
+    ["src/lib.rs", "src/main.rs"].iter().map(|name| folder.join(name)).find(|file| file.exists())
 }
 
 /// Exported macros whose text holds `unsafe`.
@@ -73,15 +62,9 @@ fn macro_faults(text: &str) -> Vec<String> {
         let Some(body) = rest.find('{').map(|start| count::block(&rest[start..])) else {
             break;
         };
-        let name = rest
-            .split("macro_rules!")
-            .nth(1)
-            .and_then(|after| after.split_whitespace().next())
-            .unwrap_or("a macro");
-        if body
-            .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-            .any(|word| word == "unsafe")
-        {
+        let name =
+            rest.split("macro_rules!").nth(1).and_then(|after| after.split_whitespace().next()).unwrap_or("a macro");
+        if body.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == "unsafe") {
             faults.push(format!("the exported macro {name} expands to unsafe code"));
         }
         rest = &rest["#[macro_export]".len()..];
@@ -96,14 +79,11 @@ mod tests {
     #[test]
     fn macros_with_unsafe_are_found() {
         let bad = "#[macro_export]\nmacro_rules! bad { () => { unsafe { f() } } }\n";
-        assert_eq!(
-            macro_faults(bad),
-            ["the exported macro bad expands to unsafe code"]
-        );
-        let attribute =
-            "#[macro_export]\nmacro_rules! bad { () => { #[unsafe(no_mangle)] fn f() {} } }\n";
+        assert_eq!(macro_faults(bad), ["the exported macro bad expands to unsafe code"]);
+        let attribute = "#[macro_export]\nmacro_rules! bad { () => { #[unsafe(no_mangle)] fn f() {} } }\n";
         assert_eq!(macro_faults(attribute).len(), 1);
-        let good = "#[macro_export]\nmacro_rules! good { () => { f(\"unsafe\") /* unsafe */ } }\nfn g() { unsafe { f() } }\n";
+        let good =
+            "#[macro_export]\nmacro_rules! good { () => { f(\"unsafe\") /* unsafe */ } }\nfn g() { unsafe { f() } }\n";
         assert_eq!(macro_faults(good), Vec::<String>::new());
     }
 }

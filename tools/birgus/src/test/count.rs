@@ -20,10 +20,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_test = name == "tests"
-            || name == "tests.rs"
-            || name.ends_with("_tests.rs")
-            || name == "model.rs";
+        let is_test = name == "tests" || name == "tests.rs" || name.ends_with("_tests.rs") || name == "model.rs";
         if entry.file_type()?.is_dir() && !is_test {
             collect(&entry.path(), found)?;
         } else if name.ends_with(".rs") && !is_test {
@@ -35,10 +32,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 
 /// Lines of code in a file.
 pub fn lines(text: &str) -> usize {
-    without_tests(&code(text))
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .count()
+    without_tests(&code(text)).lines().filter(|line| !line.trim().is_empty()).count()
 }
 
 /// The text with comments and the insides of strings blanked out, line by line.
@@ -52,18 +46,11 @@ pub fn code(text: &str) -> String {
             let mark = if bytes[at] == b'/' { ' ' } else { '"' };
             out.push(mark);
             out.extend(
-                bytes[at..end]
-                    .iter()
-                    .filter(|&&byte| byte == b'\n')
-                    .map(|_| if mark == '"' { "\n\"" } else { "\n" }),
+                bytes[at..end].iter().filter(|&&byte| byte == b'\n').map(|_| if mark == '"' { "\n\"" } else { "\n" }),
             );
             at = end;
         } else {
-            out.push(if bytes[at].is_ascii() {
-                char::from(bytes[at])
-            } else {
-                '?'
-            });
+            out.push(if bytes[at].is_ascii() { char::from(bytes[at]) } else { '?' });
             at += 1;
         }
     }
@@ -80,10 +67,7 @@ fn skipped(bytes: &[u8], at: usize) -> usize {
             .map_or(rest.len(), |found| from + found + needle.len())
     };
     at + match rest {
-        [b'/', b'/', ..] => rest
-            .iter()
-            .position(|&byte| byte == b'\n')
-            .unwrap_or(rest.len()),
+        [b'/', b'/', ..] => rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len()),
         [b'/', b'*', ..] => nested_comment(rest),
         [b'r', b'"', ..] if !continues_name(bytes, at) => find(b"\"", 2),
         [b'r', b'#', ..] if !continues_name(bytes, at) => {
@@ -103,8 +87,7 @@ fn skipped(bytes: &[u8], at: usize) -> usize {
 }
 
 fn continues_name(bytes: &[u8], at: usize) -> bool {
-    at.checked_sub(1)
-        .is_some_and(|before| bytes[before].is_ascii_alphanumeric() || bytes[before] == b'_')
+    at.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric() || bytes[before] == b'_')
 }
 
 fn quoted(rest: &[u8], quote: u8) -> usize {
@@ -173,25 +156,14 @@ mod tests {
 
     #[test]
     fn comments_blanks_and_tests_do_not_count() {
-        assert_eq!(
-            lines("//! Head\n\nfn a() {} // one\n/* b\n c */\nfn b() {\n}\n"),
-            3
-        );
-        assert_eq!(
-            lines(
-                "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() { let c = '}'; }\n}\nfn d() {}\n"
-            ),
-            2
-        );
+        assert_eq!(lines("//! Head\n\nfn a() {} // one\n/* b\n c */\nfn b() {\n}\n"), 3);
+        assert_eq!(lines("fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() { let c = '}'; }\n}\nfn d() {}\n"), 2);
         assert_eq!(lines("#[cfg(test)]\nmod tests;\nfn a() {}\n"), 1);
     }
 
     #[test]
     fn strings_are_code_whatever_they_hold() {
-        assert_eq!(
-            lines("let a = \"// no \\\" comment\";\nlet b = r#\"/* \" \"#;\nlet c = 'x';\n"),
-            3
-        );
+        assert_eq!(lines("let a = \"// no \\\" comment\";\nlet b = r#\"/* \" \"#;\nlet c = 'x';\n"), 3);
         assert_eq!(lines("let a = \"two\nlines\";\n"), 2);
         assert_eq!(lines("fn a<'a>(b: &'a str) {\n}\n"), 2);
     }

@@ -20,17 +20,11 @@ impl Answer {
         for (name, bytes) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
             let mut stream = readable(bytes);
             for [pattern, replacement] in normalise {
-                let pattern = Regex::new(&format!("(?m){pattern}"))
-                    .with_context(|| format!("the expression {pattern}"))?;
-                stream = pattern
-                    .replace_all(&stream, replacement.as_str())
-                    .into_owned();
+                let pattern =
+                    Regex::new(&format!("(?m){pattern}")).with_context(|| format!("the expression {pattern}"))?;
+                stream = pattern.replace_all(&stream, replacement.as_str()).into_owned();
             }
-            let ending = if stream.is_empty() || stream.ends_with('\n') {
-                ""
-            } else {
-                "\n(no line end)\n"
-            };
+            let ending = if stream.is_empty() || stream.ends_with('\n') { "" } else { "\n(no line end)\n" };
             let _ = write!(text, "--- {name}\n{stream}{ending}");
         }
         Ok(text)
@@ -57,12 +51,8 @@ pub fn readable(bytes: &[u8]) -> String {
 
 /// Reads what Linux answered.
 pub fn read(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file).with_context(|| {
-        format!(
-            "no answer of Linux in {}: `birgus test --record` asks it",
-            file.display()
-        )
-    })
+    std::fs::read_to_string(file)
+        .with_context(|| format!("no answer of Linux in {}: `birgus test --record` asks it", file.display()))
 }
 
 /// Writes down what Linux answered.
@@ -76,11 +66,7 @@ pub fn write(file: &Path, text: &str) -> Result<()> {
 pub fn difference(expected: &str, found: &str) -> String {
     const MOST: usize = 12;
     let (old, new): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), found.lines().collect());
-    let same = old
-        .iter()
-        .zip(&new)
-        .take_while(|(old, new)| old == new)
-        .count();
+    let same = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
     let mut text = format!("from line {}:\n", same + 1);
     for (mark, lines) in [('-', &old), ('+', &new)] {
         for line in lines.iter().skip(same).take(MOST) {
@@ -96,17 +82,10 @@ mod tests {
 
     #[test]
     fn answers_as_text() {
-        let answer = Answer {
-            status: 3,
-            stdout: b"pid 123\n\xff\x1b[0m".to_vec(),
-            stderr: Vec::new(),
-        };
+        let answer = Answer { status: 3, stdout: b"pid 123\n\xff\x1b[0m".to_vec(), stderr: Vec::new() };
         let normalise = [["pid [0-9]+".to_owned(), "pid N".to_owned()]];
         let text = answer.text(&normalise).unwrap();
-        assert_eq!(
-            text,
-            "status 3\n--- stdout\npid N\n\\xff\\x1b[0m\n(no line end)\n--- stderr\n"
-        );
+        assert_eq!(text, "status 3\n--- stdout\npid N\n\\xff\\x1b[0m\n(no line end)\n--- stderr\n");
     }
 
     #[test]

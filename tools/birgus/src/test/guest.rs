@@ -49,11 +49,7 @@ impl Guest {
         streams::listen(machine.control.try_clone()?, sender.clone(), Event::Control);
         streams::listen(machine.serial.try_clone()?, sender.clone(), Event::Serial);
         streams::listen(machine.monitor.try_clone()?, sender.clone(), Event::Monitor);
-        streams::capture(
-            machine.output.try_clone()?,
-            machine.error.try_clone()?,
-            sender.clone(),
-        );
+        streams::capture(machine.output.try_clone()?, machine.error.try_clone()?, sender.clone());
         watch_end(&mut machine, sender);
         let monitor = Monitor::new(machine.monitor.try_clone()?);
         let inputs = writer(machine.input.try_clone()?);
@@ -96,36 +92,23 @@ impl Guest {
         }
         let wait_status = self.exit.map_or(0, |exit| exit.wait_status);
         let [stdout, stderr] = std::mem::take(&mut self.streams);
-        Ok(Ok(Answer {
-            status: status(wait_status),
-            stdout,
-            stderr,
-        }))
+        Ok(Ok(Answer { status: status(wait_status), stdout, stderr }))
     }
 
     fn is_answered(&self) -> bool {
-        let here = |exit: Exit| {
-            self.streams[0].len() as u64 >= exit.output
-                && self.streams[1].len() as u64 >= exit.error
-        };
+        let here =
+            |exit: Exit| self.streams[0].len() as u64 >= exit.output && self.streams[1].len() as u64 >= exit.error;
         self.failed.is_some() || self.exit.is_some_and(here)
     }
 
     /// Takes events until `done`; a reason if that will never be.
-    fn until(
-        &mut self,
-        deadline: Instant,
-        seconds: u64,
-        done: fn(&Self) -> bool,
-    ) -> Result<Option<Reason>> {
+    fn until(&mut self, deadline: Instant, seconds: u64, done: fn(&Self) -> bool) -> Result<Option<Reason>> {
         while !done(self) {
             if self.ended.is_some() && self.closed >= 4 {
                 return Ok(Some(Reason::Ended));
             }
             let stall = self.last_life + Duration::from_secs(STALL);
-            let next = deadline
-                .min(stall)
-                .saturating_duration_since(Instant::now());
+            let next = deadline.min(stall).saturating_duration_since(Instant::now());
             match self.events.recv_timeout(next) {
                 Ok(event) => self.note(event)?,
                 Err(_) if Instant::now() >= deadline => return Ok(Some(Reason::TimeOut(seconds))),
@@ -136,16 +119,11 @@ impl Guest {
     }
 
     fn note(&mut self, event: Event) -> Result<()> {
-        if matches!(
-            event,
-            Event::Control(_) | Event::Serial(_) | Event::Captured(..)
-        ) {
+        if matches!(event, Event::Control(_) | Event::Serial(_) | Event::Captured(..)) {
             self.last_life = Instant::now();
         }
         match event {
-            Event::Control(bytes) | Event::Serial(bytes) | Event::Captured(_, bytes)
-                if bytes.is_empty() =>
-            {
+            Event::Control(bytes) | Event::Serial(bytes) | Event::Captured(_, bytes) if bytes.is_empty() => {
                 self.closed += 1
             }
             Event::Control(bytes) => self.hear(&bytes)?,
@@ -186,29 +164,13 @@ impl Guest {
             strings.extend_from_slice(word.as_bytes());
             strings.push(0);
         }
-        let (arguments, environment) = (
-            u32::try_from(command.len())?,
-            u32::try_from(environment.len())?,
-        );
-        let (mode, rows, columns, heartbeat, strings) =
-            (Mode::Exact, 24, 80, HEARTBEAT, &strings[..]);
-        self.tell(&Message::Run(Run {
-            mode,
-            rows,
-            columns,
-            heartbeat,
-            arguments,
-            environment,
-            strings,
-        }))
+        let (arguments, environment) = (u32::try_from(command.len())?, u32::try_from(environment.len())?);
+        let (mode, rows, columns, heartbeat, strings) = (Mode::Exact, 24, 80, HEARTBEAT, &strings[..]);
+        self.tell(&Message::Run(Run { mode, rows, columns, heartbeat, arguments, environment, strings }))
     }
 
     fn tell(&mut self, message: &Message<'_>) -> Result<()> {
-        let strings = if let Message::Run(run) = message {
-            run.strings.len()
-        } else {
-            0
-        };
+        let strings = if let Message::Run(run) = message { run.strings.len() } else { 0 };
         let mut buffer = vec![0; 128 + strings];
         let length = protocol::encode(message, &mut buffer).context("a message does not fit")?;
         let _ = self.machine.control.write_all(&buffer[..length]);
@@ -222,14 +184,7 @@ impl Guest {
         };
         let (log, shutdown) = (self.log.text(), self.monitor.shutdown().map(str::to_owned));
         let complaint = self.ended.clone().unwrap_or_default();
-        Box::new(Loss {
-            reason,
-            log,
-            shown: false,
-            complaint,
-            shutdown,
-            registers,
-        })
+        Box::new(Loss { reason, log, shown: false, complaint, shutdown, registers })
     }
 }
 

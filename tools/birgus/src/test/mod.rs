@@ -59,23 +59,13 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub const PASSED: Self = Self {
-        passed: 1,
-        failed: 0,
-    };
-    pub const FAILED: Self = Self {
-        passed: 0,
-        failed: 1,
-    };
+    pub const PASSED: Self = Self { passed: 1, failed: 0 };
+    pub const FAILED: Self = Self { passed: 0, failed: 1 };
 
     /// One check that found these faults, printed here.
     pub fn of_faults(faults: &[String]) -> Self {
         faults.iter().for_each(|fault| println!("    {fault}"));
-        if faults.is_empty() {
-            Self::PASSED
-        } else {
-            Self::FAILED
-        }
+        if faults.is_empty() { Self::PASSED } else { Self::FAILED }
     }
 }
 
@@ -90,23 +80,13 @@ impl AddAssign for Tally {
 pub fn run(paths: &Paths, options: &Options) -> Result<u8> {
     let all = cases::load(paths)?;
     if options.list {
-        STAGES
-            .iter()
-            .for_each(|stage| println!("{:<12} {}", stage.name, stage.what));
+        STAGES.iter().for_each(|stage| println!("{:<12} {}", stage.name, stage.what));
         all.iter().for_each(|case| println!("{}", case.name()));
         return Ok(0);
     }
-    let chosen: Vec<&Stage> = STAGES
-        .iter()
-        .filter(|stage| is_chosen(stage, options))
-        .collect();
+    let chosen: Vec<&Stage> = STAGES.iter().filter(|stage| is_chosen(stage, options)).collect();
     let is_stage = |name: &String| STAGES.iter().any(|stage| stage.name == *name);
-    let case_names: Vec<String> = options
-        .names
-        .iter()
-        .filter(|name| !is_stage(name))
-        .cloned()
-        .collect();
+    let case_names: Vec<String> = options.names.iter().filter(|name| !is_stage(name)).cloned().collect();
     let wants_cases = !case_names.is_empty() && all.iter().any(|case| case.matches(&case_names));
     ensure!(
         !chosen.is_empty() || wants_cases,
@@ -114,17 +94,10 @@ pub fn run(paths: &Paths, options: &Options) -> Result<u8> {
         options.names.join(" or ")
     );
     let whole = chosen.iter().any(|stage| stage.name == "guest");
-    let context = Context {
-        paths,
-        options,
-        request: pool::request(options),
-        whole,
-        case_names,
-    };
+    let context = Context { paths, options, request: pool::request(options), whole, case_names };
     let mut sum = Tally::default();
     for stage in &STAGES {
-        let wanted = chosen.iter().any(|other| other.name == stage.name)
-            || stage.name == "guest" && wants_cases;
+        let wanted = chosen.iter().any(|other| other.name == stage.name) || stage.name == "guest" && wants_cases;
         if wanted {
             sum += perform(stage, &context);
         }
@@ -148,10 +121,6 @@ fn perform(stage: &Stage, context: &Context<'_>) -> Tally {
         Tally::FAILED
     });
     let verdict = if tally.failed == 0 { "ok" } else { "FAILED" };
-    println!(
-        "{}: {verdict}, {:.1} s",
-        stage.name,
-        start.elapsed().as_secs_f64()
-    );
+    println!("{}: {verdict}, {:.1} s", stage.name, start.elapsed().as_secs_f64());
     tally
 }

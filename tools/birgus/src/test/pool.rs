@@ -54,9 +54,7 @@ pub fn boot(context: &Context<'_>) -> Result<Tally> {
 /// The guest tests, and the cases that were named.
 pub fn guest(context: &Context<'_>) -> Result<Tally> {
     let named = |case: &Case| !context.case_names.is_empty() && case.matches(&context.case_names);
-    run_stage(context, |case| {
-        case.stage == "guest" && context.whole || named(case)
-    })
+    run_stage(context, |case| case.stage == "guest" && context.whole || named(case))
 }
 
 fn run_stage(context: &Context<'_>, wanted: impl Fn(&Case) -> bool) -> Result<Tally> {
@@ -76,15 +74,10 @@ fn run_stage(context: &Context<'_>, wanted: impl Fn(&Case) -> bool) -> Result<Ta
 fn group(cases: Vec<Case>) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for case in cases {
-        let shared = |group: &&mut Group| {
-            group.machine == case.machine && group.cases.iter().all(|other| !other.fresh)
-        };
+        let shared = |group: &&mut Group| group.machine == case.machine && group.cases.iter().all(|other| !other.fresh);
         match groups.iter_mut().find(shared) {
             Some(group) if !case.fresh => group.cases.push(case),
-            _ => groups.push(Group {
-                machine: case.machine.clone(),
-                cases: vec![case],
-            }),
+            _ => groups.push(Group { machine: case.machine.clone(), cases: vec![case] }),
         }
     }
     groups
@@ -92,10 +85,7 @@ fn group(cases: Vec<Case>) -> Vec<Group> {
 
 fn run_all(context: &Context<'_>, groups: Vec<Group>) -> Result<Tally> {
     let kernel = Kernel::find(context.paths, &context.request)?;
-    let jobs = context
-        .options
-        .jobs
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let jobs = context.options.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let (queue, sum) = (Mutex::new(groups.into_iter()), Mutex::new(Tally::default()));
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
@@ -125,11 +115,7 @@ fn run_group(context: &Context<'_>, kernel: &Kernel, group: &Group) -> Tally {
         match faults {
             None => tally += Tally::PASSED,
             Some(faults) => {
-                println!(
-                    "    {} FAILED\n        {}",
-                    case.name(),
-                    faults.trim_end().replace('\n', "\n        ")
-                );
+                println!("    {} FAILED\n        {}", case.name(), faults.trim_end().replace('\n', "\n        "));
                 tally += Tally::FAILED;
             }
         }
@@ -138,12 +124,7 @@ fn run_group(context: &Context<'_>, kernel: &Kernel, group: &Group) -> Tally {
 }
 
 /// Runs a case; what is wrong with the answer.
-fn run_case(
-    context: &Context<'_>,
-    kernel: &Kernel,
-    case: &Case,
-    guest: &mut Option<Guest>,
-) -> Result<Option<String>> {
+fn run_case(context: &Context<'_>, kernel: &Kernel, case: &Case, guest: &mut Option<Guest>) -> Result<Option<String>> {
     let running = match guest {
         Some(running) => running,
         None => guest.insert(start(context, kernel, &case.machine)?),
@@ -172,18 +153,8 @@ fn start(context: &Context<'_>, kernel: &Kernel, needs: &MachineNeeds) -> Result
         ..context.request.clone()
     };
     let program = |name: &String| Ok((name.clone(), artifacts::program(context.paths, name)?));
-    let files = needs
-        .programs
-        .iter()
-        .map(program)
-        .collect::<Result<Vec<_>>>()?;
-    let plan = Plan::of_kernel(
-        context.paths,
-        &request,
-        kernel.clone(),
-        clock::Measurement::start(),
-        &files,
-    )?;
+    let files = needs.programs.iter().map(program).collect::<Result<Vec<_>>>()?;
+    let plan = Plan::of_kernel(context.paths, &request, kernel.clone(), clock::Measurement::start(), &files)?;
     Guest::start(&request, &plan)
 }
 
@@ -194,10 +165,7 @@ fn judge(case: &Case, ending: &Ending, kernel: &Kernel) -> Result<Option<String>
         }
         (Err(loss), _) => return Ok(Some(explain(loss, kernel))),
         (Ok(answer), Expected::Loss(start)) => {
-            return Ok(Some(format!(
-                "the machine lived (status {}); expected: {start}",
-                answer.status
-            )));
+            return Ok(Some(format!("the machine lived (status {}); expected: {start}", answer.status)));
         }
         (Ok(answer), _) => answer,
     };
@@ -206,21 +174,12 @@ fn judge(case: &Case, ending: &Ending, kernel: &Kernel) -> Result<Option<String>
             let (expected, found) = (golden::read(file)?, answer.text(&case.normalise)?);
             Ok((expected != found).then(|| golden::difference(&expected, &found)))
         }
-        Expected::Said {
-            status,
-            stdout,
-            stderr,
-        } => said(answer, *status, stdout.as_deref(), stderr.as_deref()),
+        Expected::Said { status, stdout, stderr } => said(answer, *status, stdout.as_deref(), stderr.as_deref()),
         Expected::Loss(_) => Ok(None),
     }
 }
 
-fn said(
-    answer: &Answer,
-    status: u8,
-    stdout: Option<&str>,
-    stderr: Option<&str>,
-) -> Result<Option<String>> {
+fn said(answer: &Answer, status: u8, stdout: Option<&str>, stderr: Option<&str>) -> Result<Option<String>> {
     let right = answer.status == status
         && stdout.is_none_or(|stdout| stdout.as_bytes() == answer.stdout)
         && stderr.is_none_or(|stderr| stderr.as_bytes() == answer.stderr);
@@ -230,15 +189,8 @@ fn said(
     let stream = |wanted: Option<&str>, found: &Vec<u8>| {
         wanted.map_or_else(|| found.clone(), |wanted| wanted.as_bytes().to_vec())
     };
-    let expected = Answer {
-        status,
-        stdout: stream(stdout, &answer.stdout),
-        stderr: stream(stderr, &answer.stderr),
-    };
-    Ok(Some(golden::difference(
-        &expected.text(&[])?,
-        &answer.text(&[])?,
-    )))
+    let expected = Answer { status, stdout: stream(stdout, &answer.stdout), stderr: stream(stderr, &answer.stderr) };
+    Ok(Some(golden::difference(&expected.text(&[])?, &answer.text(&[])?)))
 }
 
 fn explain(loss: &Loss, kernel: &Kernel) -> String {

@@ -20,48 +20,16 @@ pub const STAGES: [Stage; 9] = [
     Stage {
         name: "format",
         what: "cargo fmt changes nothing",
-        run: |context| cargo(context.paths, &["fmt", "--all", "--check"]),
+        run: |context| cargo(context.paths, &["fmt", "--all", "--check", "--", "-l", "--color=never"]),
     },
-    Stage {
-        name: "edges",
-        what: "crates name only what tools/edges.toml allows",
-        run: edges::check,
-    },
-    Stage {
-        name: "unsafe",
-        what: "unsafe code only in machine/ and sync/",
-        run: confinement::check,
-    },
-    Stage {
-        name: "clippy-host",
-        what: "clippy for the host, warnings denied",
-        run: clippy_host,
-    },
-    Stage {
-        name: "clippy-kernel",
-        what: "clippy for the kernel's target, warnings denied",
-        run: clippy_kernel,
-    },
-    Stage {
-        name: "host",
-        what: "tests that run on the host",
-        run: host_tests,
-    },
-    Stage {
-        name: "build",
-        what: "the kernel and init",
-        run: build,
-    },
-    Stage {
-        name: "boot",
-        what: "the boot matrix (tests/boot)",
-        run: pool::boot,
-    },
-    Stage {
-        name: "guest",
-        what: "tests inside the machine (tests/guest)",
-        run: pool::guest,
-    },
+    Stage { name: "edges", what: "crates name only what tools/edges.toml allows", run: edges::check },
+    Stage { name: "unsafe", what: "unsafe code only in machine/ and sync/", run: confinement::check },
+    Stage { name: "clippy-host", what: "clippy for the host, warnings denied", run: clippy_host },
+    Stage { name: "clippy-kernel", what: "clippy for the kernel's target, warnings denied", run: clippy_kernel },
+    Stage { name: "host", what: "tests that run on the host", run: host_tests },
+    Stage { name: "build", what: "the kernel and init", run: build },
+    Stage { name: "boot", what: "the boot matrix (tests/boot)", run: pool::boot },
+    Stage { name: "guest", what: "tests inside the machine (tests/guest)", run: pool::guest },
 ];
 
 /// Whether the kernel is more than a placeholder: until then the stages that need it have nothing to do.
@@ -71,10 +39,7 @@ pub fn kernel_exists(paths: &Paths) -> bool {
 }
 
 fn program(paths: &Paths, arguments: &[&str]) -> Program {
-    Program::new("cargo")
-        .args(arguments)
-        .folder(&paths.source)
-        .variable("CARGO_TARGET_DIR", &paths.target)
+    Program::new("cargo").args(arguments).folder(&paths.source).variable("CARGO_TARGET_DIR", &paths.target)
 }
 
 fn cargo(paths: &Paths, arguments: &[&str]) -> Result<Tally> {
@@ -88,15 +53,7 @@ fn cargo(paths: &Paths, arguments: &[&str]) -> Result<Tally> {
 }
 
 fn clippy_host(context: &Context<'_>) -> Result<Tally> {
-    let arguments = [
-        "clippy",
-        "--quiet",
-        "--workspace",
-        "--exclude=kernel",
-        "--all-targets",
-        "--",
-        "-Dwarnings",
-    ];
+    let arguments = ["clippy", "--quiet", "--workspace", "--exclude=kernel", "--all-targets", "--", "-Dwarnings"];
     cargo(context.paths, &arguments)
 }
 
@@ -104,10 +61,7 @@ fn clippy_kernel(context: &Context<'_>) -> Result<Tally> {
     target::provide(context.paths)?;
     let mut arguments = vec!["clippy", "--quiet", "--target", target::NAME];
     let crates = edges::kernel_crates(context.paths)?;
-    for name in crates
-        .iter()
-        .filter(|name| *name != "kernel" || kernel_exists(context.paths))
-    {
+    for name in crates.iter().filter(|name| *name != "kernel" || kernel_exists(context.paths)) {
         arguments.extend(["--package", name]);
     }
     arguments.extend(["--", "-Dwarnings"]);
@@ -116,9 +70,8 @@ fn clippy_kernel(context: &Context<'_>) -> Result<Tally> {
 
 /// Under nextest where it is installed; the sums are read from what either says.
 fn host_tests(context: &Context<'_>) -> Result<Tally> {
-    let nextest = program(context.paths, &["nextest", "--version"])
-        .output()
-        .is_ok_and(|output| output.status.success());
+    let nextest =
+        program(context.paths, &["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     let arguments: &[&str] = if nextest {
         &[
             "nextest",
@@ -131,22 +84,12 @@ fn host_tests(context: &Context<'_>) -> Result<Tally> {
             "--color=never",
         ]
     } else {
-        &[
-            "test",
-            "--quiet",
-            "--workspace",
-            "--exclude=kernel",
-            "--no-fail-fast",
-            "--color=never",
-        ]
+        &["test", "--quiet", "--workspace", "--exclude=kernel", "--no-fail-fast", "--color=never"]
     };
     let output = program(context.paths, arguments).output()?;
     let said = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&said);
-    let mut tally = Tally {
-        passed: sum(&text, " passed"),
-        failed: sum(&text, " failed"),
-    };
+    let mut tally = Tally { passed: sum(&text, " passed"), failed: sum(&text, " failed") };
     if !output.status.success() {
         println!("    {}", tail(&said, 120).replace('\n', "\n    "));
         tally.failed = tally.failed.max(1);
@@ -157,21 +100,11 @@ fn host_tests(context: &Context<'_>) -> Result<Tally> {
 
 /// The sum of the numbers before a word in the lines that sum up: `test result: ok. 5 passed; 0 failed`, `Summary … 5 passed`.
 fn sum(text: &str, word: &str) -> usize {
-    let lines = text
-        .lines()
-        .filter(|line| line.contains("test result:") || line.contains("Summary"));
+    let lines = text.lines().filter(|line| line.contains("test result:") || line.contains("Summary"));
     let number = |line: &str| {
-        line.split(word)
-            .next()?
-            .rsplit(|letter: char| !letter.is_ascii_digit())
-            .next()?
-            .parse::<usize>()
-            .ok()
+        line.split(word).next()?.rsplit(|letter: char| !letter.is_ascii_digit()).next()?.parse::<usize>().ok()
     };
-    lines
-        .filter(|line| line.contains(word))
-        .filter_map(number)
-        .sum::<usize>()
+    lines.filter(|line| line.contains(word)).filter_map(number).sum::<usize>()
 }
 
 fn build(context: &Context<'_>) -> Result<Tally> {
@@ -181,10 +114,7 @@ fn build(context: &Context<'_>) -> Result<Tally> {
         return Ok(Tally::PASSED);
     }
     let built = artifacts::kernel(context.paths, Profile::Release)?;
-    println!(
-        "    image: {} KiB in its loaded segments",
-        loaded(&built.image)? / 1024
-    );
+    println!("    image: {} KiB in its loaded segments", loaded(&built.image)? / 1024);
     Ok(Tally::PASSED)
 }
 
@@ -192,10 +122,7 @@ fn build(context: &Context<'_>) -> Result<Tally> {
 fn loaded(image: &Path) -> Result<u64> {
     use object::{Object, ObjectSegment};
     let bytes = std::fs::read(image)?;
-    Ok(object::File::parse(&*bytes)?
-        .segments()
-        .map(|segment| segment.file_range().1)
-        .sum())
+    Ok(object::File::parse(&*bytes)?.segments().map(|segment| segment.file_range().1).sum())
 }
 
 #[cfg(test)]
