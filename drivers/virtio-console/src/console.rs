@@ -33,6 +33,9 @@ struct Control {
     outgoing: SpinLock<Queue<()>, InterruptsOff>,
 }
 
+/// The ports with their queues, and the control queues of a device that has them.
+type Queues = (Box<[Arc<Port>]>, Option<Control>);
+
 /// A console device.
 pub struct Console {
     device: Device,
@@ -58,7 +61,7 @@ impl Console {
         }
     }
 
-    fn set_up(device: &Device) -> Result<(Box<[Arc<Port>]>, Option<Control>), Error> {
+    fn set_up(device: &Device) -> Result<Queues, Error> {
         let multiport = device.has(FEATURE_MULTIPORT);
         let most = if multiport { u32::from_le_bytes(device.configuration(CONFIGURATION_PORTS)) } else { 1 };
         let most = most.clamp(1, MOST_PORTS);
