@@ -50,10 +50,11 @@ impl Clock {
     #[inline]
     #[must_use]
     pub fn realtime(&self, cycles: u64) -> Timespec {
-        self.realtime_at_zero.saturating_add(self.monotonic(cycles))
+        self.realtime_at_zero.saturating_add_ns(self.monotonic_ns(cycles))
     }
 
     /// `CLOCK_TAI`.
+    #[inline]
     #[must_use]
     pub fn tai(&self, cycles: u64) -> Timespec {
         self.realtime(cycles).saturating_add(Timespec::from_seconds(i64::from(self.tai_offset)))
