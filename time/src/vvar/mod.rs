@@ -13,7 +13,7 @@
 mod page;
 mod publish;
 
-pub use page::ClockPage;
+pub use page::{ClockPage, Counter};
 pub use publish::{Coarse, Contents, Publisher, Store};
 
 /// `ClockPage::mode`: no counter that user mode may trust; every exact clock is a system call.

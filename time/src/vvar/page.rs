@@ -2,7 +2,19 @@
 
 use super::{CPU_SOURCE_NONE, MODE_TSC};
 use crate::{Clock, Timespec};
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use core::hint::{cold_path, spin_loop};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
+
+/// The cycle counter, as this side reads it.
+pub trait Counter: Copy {
+    /// The counter, not read before the loads that precede the call, and not moved by the compiler across any.
+    fn cycles(self) -> u64;
+
+    /// The same value; the compiler must not form it later, where it would have to carry all the parts along.
+    fn settle(self, nanoseconds: u64) -> u64 {
+        nanoseconds
+    }
+}
 
 /// The page's beginning. What the exact clocks need is the first cache line.
 #[repr(C, align(64))]
@@ -24,28 +36,24 @@ pub struct ClockPage {
 }
 
 impl ClockPage {
-    /// `CLOCK_MONOTONIC` by the counter that `cycles` reads, which must not be read before the loads that precede the call.
-    /// `None`: ask the kernel. Spins while the kernel writes.
+    /// `CLOCK_MONOTONIC`. `None`: ask the kernel. Spins while the kernel writes.
     #[inline(always)]
-    pub fn monotonic(&self, cycles: impl Fn() -> u64) -> Option<Timespec> {
-        self.exact(|page| page.base().monotonic_ns(cycles())).map(Timespec::from_ns)
+    pub fn monotonic(&self, counter: impl Counter) -> Option<Timespec> {
+        self.exact(|page| page.now(counter)).map(Timespec::from_ns)
     }
 
     /// `CLOCK_REALTIME`; as [`ClockPage::monotonic`].
     #[inline(always)]
-    pub fn realtime(&self, cycles: impl Fn() -> u64) -> Option<Timespec> {
-        let (zero, ns) = self.exact(|page| {
-            let clock = page.base();
-            let ns = clock.monotonic_ns(cycles());
-            (page.realtime_at_zero(), ns)
-        })?;
-        Some(zero.saturating_add_ns(ns))
+    pub fn realtime(&self, counter: impl Counter) -> Option<Timespec> {
+        let (ns, clock) = self.exact(|page| (page.now(counter), page.realtime_base()))?;
+        Some(clock.realtime_of(ns))
     }
 
     /// `CLOCK_TAI`; as [`ClockPage::monotonic`].
     #[inline(always)]
-    pub fn tai(&self, cycles: impl Fn() -> u64) -> Option<Timespec> {
-        self.exact(|page| page.whole().tai(cycles()))
+    pub fn tai(&self, counter: impl Counter) -> Option<Timespec> {
+        let (ns, clock) = self.exact(|page| (page.now(counter), page.tai_base()))?;
+        Some(clock.tai_of(ns))
     }
 
     /// `CLOCK_REALTIME_COARSE`. `None`: ask the kernel.
@@ -107,38 +115,43 @@ impl ClockPage {
     #[inline(always)]
     fn unchanged<T>(&self, available: impl Fn(&Self) -> bool, read: impl Fn(&Self) -> T) -> Option<T> {
         loop {
-            // The loads in `read` and after it are acquiring or behind a counter read that is a fence to the compiler, so
-            // that none moves up or down across the two loads of the sequence: on x86, loads stay in order.
             let before = self.sequence.load(Ordering::Acquire);
-            if !available(self) {
-                return None;
-            }
             if before & 1 == 0 {
+                if !available(self) {
+                    cold_path();
+                    return None;
+                }
                 let answer = read(self);
-                core::sync::atomic::fence(Ordering::Acquire);
+                fence(Ordering::Acquire);
                 if self.sequence.load(Ordering::Relaxed) == before {
                     return Some(answer);
                 }
             }
-            core::hint::spin_loop();
+            cold_path();
+            spin_loop();
         }
     }
 
-    /// What the monotonic clock needs; the rest is zero.
+    /// Monotonic nanoseconds. The counter comes first, then the words: so few registers are needed that none must be saved.
     #[inline(always)]
-    fn base(&self) -> Clock {
+    fn now(&self, counter: impl Counter) -> u64 {
+        let cycles = counter.cycles();
         let word = |index: usize| self.clock[index].load(Ordering::Relaxed);
-        Clock::from_words([word(0), word(1), word(2), word(3), 0, 0, 0])
+        let clock = Clock::from_words([word(0), word(1), word(2), word(3), 0, 0, 0]);
+        counter.settle(clock.monotonic_ns(cycles))
     }
 
+    /// What the real-time clock needs beyond; the rest is zero.
     #[inline(always)]
-    fn realtime_at_zero(&self) -> Timespec {
+    fn realtime_base(&self) -> Clock {
         let word = |index: usize| self.clock[index].load(Ordering::Relaxed);
-        Clock::from_words([0, 0, 0, 0, word(4), word(5), 0]).realtime_at_zero
+        Clock::from_words([0, 0, 0, 0, word(4), word(5), 0])
     }
 
+    /// What `CLOCK_TAI` needs beyond; the rest is zero.
     #[inline(always)]
-    fn whole(&self) -> Clock {
-        Clock::from_words(core::array::from_fn(|index| self.clock[index].load(Ordering::Relaxed)))
+    fn tai_base(&self) -> Clock {
+        let tai_offset = self.clock[6].load(Ordering::Relaxed) as i32;
+        Clock { tai_offset, ..self.realtime_base() }
     }
 }

@@ -19,7 +19,7 @@
 mod machine;
 
 use core::ffi::c_void;
-use machine::{call, cpu_word, cycles, page};
+use machine::{TimeStampCounter, call, cpu_word, page};
 use time::Timespec;
 use time::vvar::cpu_and_node;
 
@@ -81,24 +81,48 @@ core::arch::global_asm!(
 /// `time` is null or may be written: what the kernel would answer with EFAULT is a fault here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn __vdso_clock_gettime(clock: u32, time: *mut KernelTimespec) -> i32 {
-    let page = page();
-    let now = match clock {
-        CLOCK_REALTIME => page.realtime(cycles),
+    // Comparisons, for what is asked for most: a table of jumps costs more.
+    let answered = if clock == CLOCK_REALTIME {
+        page().realtime(TimeStampCounter)
+    } else if matches!(clock, CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_BOOTTIME) {
         // No suspend, and no correction of the rate that `CLOCK_MONOTONIC_RAW` would be free of.
-        CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_BOOTTIME => page.monotonic(cycles),
-        CLOCK_REALTIME_COARSE => page.realtime_coarse(),
-        CLOCK_MONOTONIC_COARSE => page.monotonic_coarse(),
-        CLOCK_TAI => page.tai(cycles),
+        page().monotonic(TimeStampCounter)
+    } else {
+        // SAFETY: the caller's promise.
+        return unsafe { rarer_clock(clock, time) };
+    };
+    // SAFETY: the caller's promise.
+    unsafe { answer(clock, answered, time) }
+}
+
+/// The clocks that are asked for less often, apart so that they cost the others no registers.
+///
+/// # Safety
+/// As [`__vdso_clock_gettime`].
+#[inline(never)]
+unsafe extern "C" fn rarer_clock(clock: u32, time: *mut KernelTimespec) -> i32 {
+    let answered = match clock {
+        CLOCK_REALTIME_COARSE => page().realtime_coarse(),
+        CLOCK_MONOTONIC_COARSE => page().monotonic_coarse(),
+        CLOCK_TAI => page().tai(TimeStampCounter),
         _ => None,
     };
-    match now {
-        Some(now) => {
-            // SAFETY: the caller's promise.
-            unsafe { time.write(timespec(now)) };
-            0
-        }
-        None => call(CLOCK_GETTIME, clock as usize, time as usize, 0) as i32,
-    }
+    // SAFETY: the caller's promise.
+    unsafe { answer(clock, answered, time) }
+}
+
+/// Stores the time, or asks the kernel for it.
+///
+/// # Safety
+/// As [`__vdso_clock_gettime`].
+#[inline(always)]
+unsafe fn answer(clock: u32, answered: Option<Timespec>, time: *mut KernelTimespec) -> i32 {
+    let Some(now) = answered else {
+        return call(CLOCK_GETTIME, clock as usize, time as usize, 0) as i32;
+    };
+    // SAFETY: the caller's promise.
+    unsafe { time.write(timespec(now)) };
+    0
 }
 
 /// `clock_getres(2)`.
@@ -128,7 +152,7 @@ pub unsafe extern "C" fn __vdso_clock_getres(clock: u32, resolution: *mut Kernel
 pub unsafe extern "C" fn __vdso_gettimeofday(time: *mut Timeval, zone: *mut Timezone) -> i32 {
     let page = page();
     if !time.is_null() {
-        let Some(now) = page.realtime(cycles) else {
+        let Some(now) = page.realtime(TimeStampCounter) else {
             return call(GETTIMEOFDAY, time as usize, zone as usize, 0) as i32;
         };
         // SAFETY: the caller's promise.
@@ -149,7 +173,7 @@ pub unsafe extern "C" fn __vdso_gettimeofday(time: *mut Timeval, zone: *mut Time
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn __vdso_time(time: *mut i64) -> i64 {
     let page = page();
-    let Some(seconds) = page.coarse_seconds().or_else(|| page.realtime(cycles).map(Timespec::seconds)) else {
+    let Some(seconds) = page.coarse_seconds().or_else(|| page.realtime(TimeStampCounter).map(Timespec::seconds)) else {
         return call(TIME, time as usize, 0, 0) as i64;
     };
     if !time.is_null() {

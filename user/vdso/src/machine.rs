@@ -1,7 +1,7 @@
 //! The processor: where the page is, the counter, the CPU's number, the way into the kernel.
 
 use core::arch::asm;
-use time::vvar::{CPU_SELECTOR, CPU_SOURCE_RDPID, ClockPage};
+use time::vvar::{CPU_SELECTOR, CPU_SOURCE_RDPID, ClockPage, Counter};
 
 /// The page before this object's ELF header.
 #[inline(always)]
@@ -13,14 +13,27 @@ pub fn page() -> &'static ClockPage {
     unsafe { &*address }
 }
 
-/// The time-stamp counter, read after every load before and not moved by the compiler.
-#[inline(always)]
-pub fn cycles() -> u64 {
-    let (low, high): (u64, u64);
-    // SAFETY: the kernel lets user mode read the counter where the page says so. LFENCE waits for the loads before it
-    // ("RDTSC", Intel SDM volume 2B); that memory may be touched is what keeps the compiler's loads where they are.
-    unsafe { asm!("lfence", "rdtsc", out("rax") low, out("rdx") high, options(nostack, preserves_flags)) };
-    low | high << 32
+/// The time-stamp counter.
+#[derive(Clone, Copy)]
+pub struct TimeStampCounter;
+
+impl Counter for TimeStampCounter {
+    #[inline(always)]
+    fn cycles(self) -> u64 {
+        let (low, high): (u64, u64);
+        // SAFETY: the kernel lets user mode read the counter where the page says so. LFENCE waits for the loads before it
+        // ("RDTSC", Intel SDM volume 2B); that memory may be touched is what keeps the compiler's loads where they are.
+        unsafe { asm!("lfence", "rdtsc", out("rax") low, out("rdx") high, options(nostack, preserves_flags)) };
+        low | high << 32
+    }
+
+    #[inline(always)]
+    fn settle(self, nanoseconds: u64) -> u64 {
+        let mut settled = nanoseconds;
+        // SAFETY: no instruction at all.
+        unsafe { asm!("/* {0} */", inout(reg) settled, options(nomem, nostack, preserves_flags)) };
+        settled
+    }
 }
 
 /// The node and CPU of the caller, which may be on another by the time it looks.
