@@ -10,6 +10,7 @@ pub mod elf;
 pub mod errno;
 pub mod system;
 pub mod file;
+pub mod signal;
 pub mod time;
 
 pub use errno::Errno;

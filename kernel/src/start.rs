@@ -1,8 +1,9 @@
 //! Start-up, in order.
 use crate::command_line::CommandLine;
-use crate::{console, cpus, interrupts, panic, timekeeping, traps};
+use crate::{console, cpus, hardware, interrupts, panic, timekeeping, traps};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use acpi_platform::Platform;
 use boot::Information;
 use irq::Softirqs;
 use sync::Once;
@@ -17,21 +18,6 @@ impl scheduler::Softirqs for ServeSoftirqs {
             softirqs.serve(|| {});
         }
     }
-}
-
-/// How the machine is stopped in a panic.
-struct Stop;
-
-impl panic::Emergency for Stop {
-    fn stop_others(&self) {
-        if scheduler::cpu_count() > 1
-            && let Some(local) = interrupts::local()
-        {
-            local.send_nmi(apic::Target::AllButSelf);
-        }
-    }
-
-    fn reset(&self) {}
 }
 
 /// Where the start-up code hands over, with memory and the first CPU in order.
@@ -51,7 +37,8 @@ pub fn main(information: Information) -> ! {
     memory::device::set_ram(&ram);
     memory::tlb::cpu_online(0);
     let hertz = timekeeping::start_clock(&command_line, information.entry_tsc);
-    start_cpus(&information, hertz);
+    let platform = hardware::discover(&information);
+    start_cpus(&information, &command_line, &platform, hertz);
     klog::info!("cycles from entry {}", arch::instructions::read_tsc() - information.entry_tsc);
     let thread = scheduler::spawn(move || first_thread(information));
     assert!(thread.is_some(), "no memory for the first thread");
@@ -74,10 +61,10 @@ fn log_memory(information: &Information) {
     klog::info!("Memory: {}K available", free * 4);
 }
 
-fn start_cpus(information: &Information, hertz: u64) {
-    let identifiers = Vec::from([0]);
+fn start_cpus(information: &Information, command_line: &CommandLine, platform: &Platform, hertz: u64) {
+    let identifiers = hardware::cpus_to_start(platform, command_line);
     let count = identifiers.len();
-    cpus::set_apic_ids(identifiers);
+    cpus::set_apic_ids(identifiers.clone());
     scheduler::start_cpus(count, &interrupts::Chip);
     memory::zones::start_stocks(count);
     memory::slab::start_magazines(count);
@@ -86,12 +73,13 @@ fn start_cpus(information: &Information, hertz: u64) {
     let _ = SOFTIRQS.set(softirqs);
     scheduler::become_idle_thread();
     scheduler::register(&ServeSoftirqs);
-    interrupts::start(count, 24);
-    panic::set_emergency(&Stop);
+    interrupts::start(count, platform, identifiers);
+    hardware::prepare_end(platform);
+    let hertz = timekeeping::calibrate(hertz, command_line, platform, information.entry_tsc);
     timekeeping::start_timer(hertz);
     memory::tlb::register(&cpus::RemoteFlush);
     scheduler::set_remote_interrupt(Box::leak(Box::new(|cpu| interrupts::send(cpu, interrupts::REMOTE_CALL))));
-    arch::instructions::enable_interrupts();
+    arch::cpu::interrupts_restore();
     cpus::start_others(information.low_page);
 }
 

@@ -43,8 +43,10 @@ pub enum Rank {
     Descriptors,
     /// A futex bucket.
     Futex,
-    /// A dentry's children or name.
+    /// A dentry's children.
     Dentry,
+    /// A dentry's name and parent, or a mount's place.
+    DentryPlace,
     /// The list of unused dentries or inodes.
     CacheList,
     /// A page cache's index.
@@ -73,6 +75,8 @@ pub enum Rank {
     Vmalloc,
     /// Slabs of one size.
     Slab,
+    /// A CPU's stock of empty page tables.
+    TableStock,
     /// A CPU's stock of frames.
     FrameStock,
     /// Zones of frames.

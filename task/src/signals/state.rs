@@ -285,3 +285,35 @@ pub(crate) fn reset_for_exec(task: &Task) {
     drop(group);
     drop(old);
 }
+
+impl Task {
+    /// Takes a pending signal of `set`, waiting until `deadline` for one: rt_sigtimedwait(2). EAGAIN when the time is over; EINTR
+    /// for another signal.
+    pub fn await_signal(&self, set: SignalSet, deadline: Option<u64>) -> Result<(Signal, ::signal::Information), crate::Failure> {
+        self.signals.awaited.store(set.bits(), Ordering::SeqCst);
+        let take = || {
+            let mut group = self.process.signals.lock();
+            let taken = ::signal::dequeue(&mut self.signals.own.lock().pending, &mut group.pending, !set);
+            drop(group);
+            taken.map(|(signal, information, spent)| {
+                drop(spent);
+                (signal, information)
+            })
+        };
+        let answer = self.signals.arrived.wait(sync::Sleep::Interruptible, deadline, take);
+        self.signals.awaited.store(0, Ordering::SeqCst);
+        answer.map_err(|error| match error {
+            sync::WaitError::TimedOut => Errno::EAGAIN.into(),
+            sync::WaitError::Interrupted => Errno::EINTR.into(),
+        })
+    }
+
+    /// Whether this task may send `signal` to `target` (kill(2)): the same user, CAP_KILL, or SIGCONT within a session. EPERM.
+    pub fn may_signal(&self, target: &crate::process::Process, signal: u32) -> Result<(), Errno> {
+        let own = self.credentials();
+        let uid = target.uid.load(Ordering::Relaxed);
+        let same = target.pid == self.process.pid || own.user.effective == uid || own.user.real == uid;
+        let in_session = signal == abi::raw::general::SIGCONT && target.session() == self.process.session();
+        if same || in_session || own.has(vfs::Capabilities::KILL) { Ok(()) } else { Err(Errno::EPERM) }
+    }
+}
