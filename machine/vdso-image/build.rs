@@ -36,7 +36,13 @@ fn main() {
 /// Position-independent, optimized, without checks: whatever could panic does not link.
 fn compile(name: &str, source: &Path, root: &Path, more: &[String]) {
     let flags = ["opt-level=3", "codegen-units=1", "panic=abort", "relocation-model=pic", "overflow-checks=off"];
-    let flags = flags.into_iter().chain(["debug-assertions=off", "debuginfo=0", "force-unwind-tables=yes", "target-cpu=x86-64", "jump-tables=no"]);
+    let flags = flags.into_iter().chain([
+        "debug-assertions=off",
+        "debuginfo=0",
+        "force-unwind-tables=yes",
+        "target-cpu=x86-64",
+        "jump-tables=no",
+    ]);
     let mut compiler = Command::new(rustc());
     compiler.args(["--crate-type=rlib", "--cap-lints=allow", EDITION, "--target", TARGET, "--crate-name", name]);
     compiler.args(flags.flat_map(|flag| ["-C", flag])).args(["-C", "embed-bitcode=no"]);

@@ -2,10 +2,11 @@
 //!
 //! **Model.** [`ClockPage`] is the layout and the readers, which the vDSO runs in user mode; [`Publisher`] makes the stores
 //! by which the kernel changes the page. The kernel reaches the page through a counted frame and never as a reference, so
-//! it gets offsets and words, to be stored in the order given, each no earlier than the ones before (release stores).
+//! it gets offsets and words, to be stored in the order given, each no earlier than the ones before (release stores). It
+//! publishes under the lock under which it changes its own clock, so that the system calls and the page agree.
 //!
 //! **Invariant.** The sequence is odd from the first store of an update to its last. A reader that finds it even, and the
-//! same afterwards, has seen one update's words and no other's. A page of zeros is valid: everything is left to the kernel.
+//! same afterwards, has seen one update's words and no other's. A page of zeros is valid: it leaves everything to the kernel.
 //!
 //! **Why not** one sequence for the coarse clocks alone: they change once a tick, which costs exact readers a second round
 //! once in millions; and a single sequence keeps both views of one `clock_settime(2)` together.
