@@ -9,14 +9,14 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Rank {
+    /// Sleeping: an open file's position, held while the file is read or written, whatever that takes.
+    FilePosition,
     /// Sleeping: one change of the mount tree, one exec, one rename of folders at a time.
     Namespace,
     /// Sleeping: a folder's entries.
     Directory,
     /// Sleeping: a second folder, or the inode inside the first.
     Inode,
-    /// Sleeping: an open file's position.
-    FilePosition,
     /// Sleeping: a pipe's buffer. Held over copies to and from user memory, whose faults take the next one.
     Pipe,
     /// Sleeping: an address space's map of areas.

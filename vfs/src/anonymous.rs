@@ -10,7 +10,7 @@ use abi::Errno;
 use abi::file::{DeviceNumber, FileType, MountFlags, OpenFlags, Statfs};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use sync::{Mutex, Rank};
+use sync::Once;
 
 /// Which kind of object, as `/proc/PID/fd` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +23,9 @@ pub enum AnonymousKind {
     Other(&'static str),
 }
 
-/// The internal file systems, made when first needed.
+/// The internal file systems.
 pub(crate) struct Anonymous {
-    mounts: Mutex<[Option<Arc<Mount>>; 3]>,
+    mounts: [Once<Arc<Mount>>; 3],
 }
 
 struct Internal {
@@ -40,7 +40,7 @@ impl FileSystem for Internal {
 
 impl Anonymous {
     pub(crate) fn new() -> Self {
-        Self { mounts: Mutex::new(Rank::Inode, [None, None, None]) }
+        Self { mounts: [const { Once::new() }; 3] }
     }
 }
 
@@ -64,25 +64,22 @@ impl AnonymousKind {
 }
 
 impl Vfs {
-    fn internal_mount(self: &Arc<Self>, kind: AnonymousKind) -> Result<Arc<Mount>, Errno> {
-        let mut mounts = self.anonymous.mounts.lock();
-        if let Some(mount) = &mounts[kind.index()] {
-            return Ok(mount.clone());
+    /// Makes the internal file systems; part of making the [`Vfs`].
+    pub(crate) fn mount_internal(self: &Arc<Self>) {
+        for kind in [AnonymousKind::Pipe, AnonymousKind::Socket, AnonymousKind::Other("")] {
+            let (name, magic, _) = kind.file_system();
+            let properties =
+                Properties { kind: name, block_size: 4096, max_size: i64::MAX as u64, device: None, internal: true };
+            let superblock = SuperBlock::new(self, properties, Arc::new(Internal { magic }));
+            let inode = Inode::new(superblock.clone(), 1, &new_inode(FileType::Regular, 0o600), Content::special());
+            let root = Dentry::root(superblock.clone(), inode);
+            let _ = self.anonymous.mounts[kind.index()].set(Mount::new(superblock, root, MountFlags::empty(), b"none"));
         }
-        let (name, magic, _) = kind.file_system();
-        let properties =
-            Properties { kind: name, block_size: 4096, max_size: i64::MAX as u64, device: None, internal: true };
-        let superblock = SuperBlock::new(self, properties, Arc::new(Internal { magic }));
-        let inode = Inode::new(superblock.clone(), 1, &new_inode(FileType::Regular, 0o600), Content::special());
-        superblock.set_root(inode);
-        let mount = Mount::new(superblock.clone(), superblock.root()?, MountFlags::empty(), b"none");
-        mounts[kind.index()] = Some(mount.clone());
-        Ok(mount)
     }
 
     /// A place for an object: both ends of a pipe share one.
     pub fn anonymous_path(self: &Arc<Self>, kind: AnonymousKind) -> Result<Path, Errno> {
-        let mount = self.internal_mount(kind)?;
+        let mount = self.anonymous.mounts[kind.index()].get().ok_or(Errno::ENODEV)?.clone();
         let superblock = mount.superblock().clone();
         let (_, _, file_type) = kind.file_system();
         let own_inode = |permissions| {

@@ -85,4 +85,9 @@ pub trait Directory: Send + Sync {
     fn caching(&self) -> Caching {
         Caching::All
     }
+
+    /// For a file system to find its own folder again in a rename.
+    fn as_any(&self) -> Option<&dyn core::any::Any> {
+        None
+    }
 }

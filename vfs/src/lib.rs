@@ -13,9 +13,9 @@
 //! **Walks** take one spinlock per name, of the folder that is searched, and sleep only for names not in memory. What a dentry
 //! stands for never changes, so its inode is read without a lock; see [`dentry`](Dentry).
 //!
-//! **Locks, outermost first.** `SuperBlock::renaming` and the mount tree (`Namespace`) · a folder's `Inode::lock`
-//! (`Directory`; a second folder nests: ancestors first, else by address) · a file's `Inode::lock` (`Inode`) · an open file's
-//! position · a dentry's children (`Dentry`) · its name and parent, a mount's place (`DentryPlace`) · attributes.
+//! **Locks, outermost first.** An open file's position · `SuperBlock::renaming` and the mount tree (`Namespace`) · a folder's
+//! `Inode::lock` (`Directory`; a second folder nests: ancestors first, else by address) · a file's `Inode::lock` (`Inode`) ·
+//! a dentry's children (`Dentry`) · its name and parent, a mount's place (`DentryPlace`) · attributes.
 //!
 //! **Why not** Linux's walk without any lock: it needs read-copy-update with deferred freeing, which the floor below does not
 //! offer yet. When it does, [`Dentry`]'s index is the one place to change.

@@ -49,7 +49,7 @@ impl Mount {
     fn adjust(flags: MountFlags) -> MountFlags {
         let exact = MountFlags::STRICT_ACCESS_TIME | MountFlags::NO_ACCESS_TIME;
         let relative = if flags.intersects(exact) { MountFlags::empty() } else { MountFlags::RELATIVE_ACCESS_TIME };
-        (flags & PER_MOUNT - MountFlags::RELATIVE_ACCESS_TIME) | relative
+        (flags & (PER_MOUNT - MountFlags::RELATIVE_ACCESS_TIME)) | relative
     }
 
     pub fn number(&self) -> u32 {
@@ -137,9 +137,7 @@ pub struct Namespace {
 impl Namespace {
     /// A tree of one mount.
     pub fn new(root: Arc<Mount>) -> Self {
-        let mut mounts = Vec::new();
-        mounts.push(root);
-        Self { mounts: Mutex::new(Rank::Namespace, mounts) }
+        Self { mounts: Mutex::new(Rank::Namespace, alloc::vec![root]) }
     }
 
     /// All mounts, in the order in which they were made: `/proc/PID/mountinfo`.
@@ -191,8 +189,7 @@ impl Namespace {
 
     /// `mount` and all that are mounted below it, those below first.
     fn below(mounts: &[Arc<Mount>], mount: &Arc<Mount>) -> Vec<Arc<Mount>> {
-        let mut all = Vec::new();
-        all.push(mount.clone());
+        let mut all = alloc::vec![mount.clone()];
         let mut next = 0;
         while next < all.len() {
             let parent = all[next].clone();

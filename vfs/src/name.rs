@@ -1,5 +1,6 @@
 //! One component of a path, hashed while it is found.
 use abi::{Errno, NAME_MAX};
+use alloc::boxed::Box;
 
 /// Names up to this many bytes are kept and compared as words.
 pub const INLINE: usize = 32;
@@ -97,6 +98,46 @@ impl<'a> Name<'a> {
 
     pub fn is_dot_dot(&self) -> bool {
         self.bytes == b".."
+    }
+}
+
+/// A name that is kept.
+#[derive(Clone, Debug)]
+pub struct OwnedName {
+    hash: u64,
+    length: u8,
+    words: [u64; WORDS],
+    long: Option<Box<[u8]>>,
+}
+
+impl OwnedName {
+    pub fn new(name: &Name<'_>) -> Self {
+        let long = (name.bytes.len() > INLINE).then(|| Box::from(name.bytes));
+        Self { hash: name.hash, length: name.bytes.len() as u8, words: name.words, long }
+    }
+
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Whether it is `name`, given that the hashes are equal.
+    #[inline]
+    pub fn is(&self, name: &Name<'_>) -> bool {
+        usize::from(self.length) == name.bytes.len()
+            && self.words == name.words
+            && (self.long.is_none() || self.long.as_deref() == Some(name.bytes))
+    }
+
+    /// Calls `visit` with its bytes.
+    pub fn with_bytes<R>(&self, visit: impl FnOnce(&[u8]) -> R) -> R {
+        if let Some(long) = &self.long {
+            return visit(long);
+        }
+        let mut bytes = [0; INLINE];
+        for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.words) {
+            chunk.copy_from_slice(&word.to_le_bytes());
+        }
+        visit(&bytes[..usize::from(self.length).min(INLINE)])
     }
 }
 

@@ -41,7 +41,6 @@ pub struct NameTrie<V> {
 
 /// Nodes made in advance.
 pub struct Spare<V> {
-    #[expect(clippy::vec_box, reason = "boxes move into the trie as they are")]
     nodes: Vec<Box<Node<V>>>,
     same: Option<Box<Same<V>>>,
     wanted: usize,

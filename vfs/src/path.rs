@@ -82,7 +82,7 @@ impl Path {
         for _ in 0..RETRIES {
             let before = superblock.renames.load(Ordering::Acquire);
             text = self.text_now(root)?;
-            if before % 2 == 0 && superblock.renames.load(Ordering::Acquire) == before {
+            if before.is_multiple_of(2) && superblock.renames.load(Ordering::Acquire) == before {
                 break;
             }
         }

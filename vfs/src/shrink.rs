@@ -24,8 +24,7 @@ pub fn shrink(superblock: &SuperBlock, wanted: usize) -> usize {
 /// One round, children before their parents.
 fn sweep(root: &Arc<Dentry>, wanted: usize) -> usize {
     let mut dropped = 0;
-    let mut below: Vec<(Arc<Dentry>, u64)> = Vec::new();
-    below.push((root.clone(), 0));
+    let mut below: Vec<(Arc<Dentry>, u64)> = alloc::vec![(root.clone(), 0)];
     while let Some((dentry, from)) = below.last_mut() {
         if dropped >= wanted {
             break;

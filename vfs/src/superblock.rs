@@ -182,7 +182,8 @@ impl SuperBlock {
 
     /// The last mount is gone: drops the dentries, and with them the inodes that nobody has open.
     pub(crate) fn shut_down(&self) {
-        if let Some(root) = self.root.lock().take() {
+        let root = self.root.lock().take();
+        if let Some(root) = root {
             root.forget_children();
         }
         self.operations.shut_down();
@@ -205,7 +206,7 @@ pub struct Vfs {
 
 impl Vfs {
     pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self {
+        let vfs = Arc::new(Self {
             clock,
             next_device: AtomicU32::new(1),
             next_mount: AtomicU32::new(1),
@@ -215,7 +216,9 @@ impl Vfs {
             devices: DeviceRegistry::new(),
             openers: Openers::new(),
             anonymous: crate::anonymous::Anonymous::new(),
-        })
+        });
+        vfs.mount_internal();
+        vfs
     }
 
     /// Makes a type of file system mountable by name.

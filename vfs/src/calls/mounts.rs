@@ -97,8 +97,7 @@ fn bind(namespace: &Namespace, source: &Path, target: Path, flags: MountFlags) -
         return Ok(());
     }
     // Each mount below, in the order of making, so that parents come first.
-    let mut copies = Vec::new();
-    copies.push((source.mount.clone(), mount.clone()));
+    let mut copies = alloc::vec![(source.mount.clone(), mount.clone())];
     for below in namespace.mounts() {
         let Some(place) = below.place() else { continue };
         let parent = copies.iter().find(|(original, _)| Arc::ptr_eq(original, &place.mount));
