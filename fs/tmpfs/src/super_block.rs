@@ -140,11 +140,8 @@ impl Tmpfs {
         if core::mem::replace(&mut graveyard.digging, true) {
             return;
         }
-        loop {
-            let entry = match graveyard.folders.last_mut() {
-                Some(last) => last.pop(),
-                None => break,
-            };
+        while let Some(last) = graveyard.folders.last_mut() {
+            let entry = last.pop();
             let emptied = if entry.is_none() { graveyard.folders.pop() } else { None };
             drop(graveyard);
             drop((entry, emptied));
