@@ -228,8 +228,8 @@ impl Dentry {
         let keep = match (directory.caching(), &found) {
             _ if self.is_deleted() => false,
             (Caching::All, _) | (Caching::Found, Some(_)) => true,
-            (Caching::Lasting(lasts), Some(found)) => lasts(found),
-            (Caching::Found | Caching::Lasting(_), None) => false,
+            (Caching::Lasting, Some(found)) => !found.is_fleeting(),
+            (Caching::Found | Caching::Lasting, None) => false,
         };
         let child = self.new_child(name, found);
         Ok(if keep { self.insert(child, name) } else { child })
@@ -257,10 +257,7 @@ impl Dentry {
 
     /// The name stands for `inode` from now on: whatever dentry there was is replaced. The folder is locked for writing.
     pub(crate) fn set_child(self: &Arc<Self>, name: &Name<'_>, inode: Arc<Inode>) -> Arc<Dentry> {
-        let keep = match inode_caching(self) {
-            Caching::Lasting(lasts) => lasts(&inode),
-            _ => true,
-        };
+        let keep = !inode.is_fleeting();
         let child = self.new_child(name, Some(inode));
         let old = self.take_child(name);
         drop(old);
@@ -388,11 +385,6 @@ impl Dentry {
             (bytes, length)
         })
     }
-}
-
-/// How the folder behind a dentry wants look-ups kept.
-fn inode_caching(dentry: &Dentry) -> Caching {
-    dentry.inode().and_then(|inode| inode.directory().ok()).map_or(Caching::All, |directory| directory.caching())
 }
 
 impl Drop for Dentry {
