@@ -17,6 +17,8 @@ pub enum Rank {
     Directory,
     /// Sleeping: a second folder, or the inode inside the first.
     Inode,
+    /// Sleeping: what a file system keeps for itself.
+    FileSystem,
     /// Sleeping: an address space's map of areas.
     AddressSpace,
     /// Sleeping: state of a terminal.
