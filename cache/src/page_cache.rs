@@ -42,6 +42,12 @@ impl PageCache {
         self.size.load(Ordering::Acquire)
     }
 
+    /// Which kind of backing it has.
+    #[inline]
+    pub fn behaviour(&self) -> Behaviour {
+        self.behaviour
+    }
+
     /// How often pages were taken away; see the crate's theory of operation.
     pub fn truncations(&self) -> u64 {
         self.truncations.load(Ordering::Acquire)

@@ -19,12 +19,12 @@ pub enum Rank {
     Inode,
     /// Sleeping: what a file system keeps for itself.
     FileSystem,
+    /// Sleeping: a pipe's buffer. Held over copies to and from user memory, whose faults take the next one.
+    Pipe,
     /// Sleeping: an address space's map of areas.
     AddressSpace,
     /// Sleeping: state of a terminal.
     Terminal,
-    /// Sleeping: a pipe's buffer.
-    Pipe,
     /// Sleeping: which handlers interrupt lines have.
     InterruptSetup,
     /// Spinning from here on. A line's handlers, held while they run: they take whatever a handler may.
@@ -33,8 +33,14 @@ pub enum Rank {
     Process,
     /// A task's signal handlers and pending signals.
     Signal,
+    /// A thread's own pending signals.
+    ThreadSignals,
+    /// The actions of a process.
+    SignalActions,
     /// A thread group's own fields.
     TaskFields,
+    /// Root, working directory and umask.
+    TaskContext,
     /// A table of descriptors.
     Descriptors,
     /// A futex bucket.
@@ -71,6 +77,8 @@ pub enum Rank {
     Vmalloc,
     /// Slabs of one size.
     Slab,
+    /// A CPU's stock of empty page tables.
+    TableStock,
     /// A CPU's stock of frames.
     FrameStock,
     /// Zones of frames.

@@ -47,6 +47,11 @@ impl<T> RwSemaphore<T> {
 }
 
 impl<T: ?Sized> RwSemaphore<T> {
+    /// The value, for its only owner.
+    pub fn get_mut(&mut self) -> &mut T {
+        self.value.get_mut()
+    }
+
     #[inline(always)]
     fn check(&self, same: bool) {
         ambient::might_sleep();

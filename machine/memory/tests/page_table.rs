@@ -99,7 +99,7 @@ fn write(table: &PageTable, model: &mut Model, address: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn like_a_map(steps in prop::collection::vec((0usize..10, 0usize..48, 1usize..20), 1..120)) {
         let _balance = Balance::new();
@@ -137,7 +137,7 @@ proptest! {
                 }
                 7 => {
                     let child = PageTable::new().unwrap();
-                    let copied = table.copy(&child, at..end).unwrap();
+                    let copied = table.copy(&child, at..end, true).unwrap();
                     prop_assert_eq!(copied.counts, model.counts(at, end));
                     for (_, page) in model.0.range_mut(at..end) {
                         prop_assert!(copied.protected || !page.writable);
@@ -184,7 +184,7 @@ fn an_unshared_page_is_written_in_place() {
     let (table, child) = (PageTable::new().unwrap(), PageTable::new().unwrap());
     let mapping = Mapping { rights: RIGHTS, kind: PageKind::Anonymous };
     table.map(0x1000, &mut [Frame::allocate()], mapping).unwrap();
-    assert!(table.copy(&child, 0..0x10000).unwrap().protected);
+    assert!(table.copy(&child, 0..0x10000, true).unwrap().protected);
     assert!(matches!(table.resolve(0x1000, true), Found::ReadOnly(_, PageKind::Anonymous)));
     drop(child);
     assert!(matches!(table.resolve(0x1000, true), Found::Allowed(_)));

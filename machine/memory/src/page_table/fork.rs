@@ -17,9 +17,9 @@ pub struct Copied {
 
 impl PageTable {
     /// Enters all frames of a range into `child` at the same addresses, which are empty there. Anonymous pages become
-    /// read-only on both sides; the caller flushes the source once for all ranges ([`PageTable::flush`]). Where memory runs
-    /// out, a part is copied.
-    pub fn copy(&self, child: &PageTable, range: Range<usize>) -> Result<Copied, OutOfMemory> {
+    /// read-only on both sides; the caller flushes the source once for all ranges ([`PageTable::flush`]). Pages of files come
+    /// along where `files` (else the child's faults find them in their cache). Where memory runs out, a part is copied.
+    pub fn copy(&self, child: &PageTable, range: Range<usize>, files: bool) -> Result<Copied, OutOfMemory> {
         let (mut copied, mut address) = (Copied::default(), range.start);
         while address < range.end {
             let (mine, mut theirs) = lock_pair(&self.tables, &child.tables);
@@ -27,7 +27,7 @@ impl PageTable {
                 Step::Hole(next) => address = next,
                 Step::Leaf(leaf, _) => {
                     let stop = leaf_end(address, range.end);
-                    copy_leaf(leaf, &mut theirs, address..stop, &mut copied)?;
+                    copy_leaf(leaf, &mut theirs, address..stop, files, &mut copied)?;
                     address = stop;
                 }
             }
@@ -84,37 +84,46 @@ impl PageTable {
 }
 
 #[inline]
-fn copy_leaf(leaf: Table, child: &mut Tables, range: Range<usize>, copied: &mut Copied) -> Result<(), OutOfMemory> {
-    let (mut left, mut address) = (leaf.used(), range.start);
-    let mut target: Option<Table> = None;
-    let mut added = 0;
-    while address < range.end && left != 0 {
-        let slot = leaf.entry(address, 0);
+fn copy_leaf(
+    leaf: Table,
+    child: &mut Tables,
+    range: Range<usize>,
+    files: bool,
+    copied: &mut Copied,
+) -> Result<(), OutOfMemory> {
+    let wanted = |entry: Entry| entry.is_held() && (files || entry.has(ANONYMOUS));
+    let mut left = leaf.used();
+    // The child's table is made for the first entry that comes along.
+    let first = leaf.slots(range.start, range.end).iter().position(|slot| wanted(Entry(slot.load(Relaxed))));
+    let Some(first) = first else { return Ok(()) };
+    let target = child.leaf_or_new(range.start).ok_or(OutOfMemory)?;
+    let (frames, mut added) = (descriptor::table(), 0);
+    let start = range.start + first * PAGE_SIZE;
+    for (slot, target) in leaf.slots(start, range.end).iter().zip(target.slots(start, range.end)) {
         let mut entry = Entry(slot.load(Relaxed));
-        if entry.0 != 0 {
-            left -= 1;
-            if entry.is_held() {
-                let target = match target {
-                    Some(target) => target,
-                    None => *target.insert(child.leaf_or_new(address).ok_or(OutOfMemory)?),
-                };
-                if entry.has(ANONYMOUS | WRITABLE) {
-                    entry = Entry(slot.fetch_and(!WRITABLE, Relaxed) & !WRITABLE);
-                    copied.protected = true;
-                }
-                if entry.is_counted() {
-                    descriptor::of(entry.number()).count.fetch_add(1, Relaxed);
-                }
-                copied.counts.add(entry);
-                target.entry(address, 0).store(entry.0, Relaxed);
-                added += 1;
-            }
+        if entry.0 == 0 {
+            continue;
         }
-        address += PAGE_SIZE;
+        if wanted(entry) {
+            if entry.has(ANONYMOUS | WRITABLE) {
+                // The dirty bit may be set meanwhile: of no use for an anonymous page.
+                slot.fetch_and(!WRITABLE, Relaxed);
+                entry.0 &= !WRITABLE;
+                copied.protected = true;
+            }
+            if entry.is_counted() {
+                frames[entry.number() as usize].count.fetch_add(1, Relaxed);
+            }
+            copied.counts.add(entry);
+            target.store(entry.0, Relaxed);
+            added += 1;
+        }
+        left -= 1;
+        if left == 0 {
+            break;
+        }
     }
-    if let Some(target) = target {
-        target.add_used(added);
-    }
+    target.add_used(added);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use crate::tlb::{self, Touched};
 use crate::{Frame, PAGE_SIZE};
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
+use super::batch::Batch;
 use smallvec::SmallVec;
 
 /// Frames that are kept between two flushes.
@@ -18,7 +19,7 @@ const BATCH: usize = 192;
 pub struct Gather<'a> {
     owner: &'a PageTable,
     touched: Touched,
-    frames: SmallVec<[u32; BATCH]>,
+    frames: Batch<BATCH>,
     emptied: SmallVec<[Table; 16]>,
     counts: Counts,
 }
@@ -28,7 +29,7 @@ impl<'a> Gather<'a> {
         Self {
             owner,
             touched: Touched::NOTHING,
-            frames: SmallVec::new_const(),
+            frames: Batch::new(),
             emptied: SmallVec::new_const(),
             counts: Counts::default(),
         }
@@ -60,10 +61,12 @@ impl<'a> Gather<'a> {
             Step::Hole(next) => return next,
             Step::Leaf(leaf, path) => (leaf, path),
         };
-        let (mut address, stop) = (from, leaf_end(from, end));
-        let (mut left, before) = (leaf.used(), leaf.used());
-        while address < stop && left != 0 && self.frames.len() < BATCH {
-            let slot = leaf.entry(address, 0);
+        let (used, stop) = (leaf.used(), leaf_end(from, end));
+        let (mut address, mut left) = (from, used);
+        for slot in leaf.slots(from, stop) {
+            if left == 0 || self.frames.len() == BATCH {
+                break;
+            }
             if slot.load(Relaxed) != 0 {
                 // Exchanged, because the hardware may just be setting a bit.
                 self.take(Entry(slot.swap(0, Relaxed)), address);
@@ -71,7 +74,7 @@ impl<'a> Gather<'a> {
             }
             address += PAGE_SIZE;
         }
-        leaf.subtract_used(before - left);
+        leaf.subtract_used(used - left);
         if left != 0 {
             return address;
         }
@@ -99,13 +102,14 @@ impl<'a> Gather<'a> {
     fn release(&mut self) {
         tlb::flush(&self.owner.cpus, self.touched.range());
         self.touched = Touched::NOTHING;
-        for number in self.frames.drain(..) {
-            // SAFETY: the entry that held this reference was exchanged for zero.
+        for &number in self.frames.as_slice() {
+            // SAFETY: the entry that held this reference was exchanged for zero, and the list is emptied below.
             drop(unsafe { Frame::from_number(number) });
         }
+        self.frames.clear();
         for table in self.emptied.drain(..) {
-            // SAFETY: cleared above, and flushed.
-            unsafe { table.free() };
+            // SAFETY: cleared above, and flushed; without entries, so all zeros.
+            unsafe { table.free_zeroed() };
         }
     }
 
