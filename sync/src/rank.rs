@@ -17,6 +17,8 @@ pub enum Rank {
     Directory,
     /// Sleeping: a second folder, or the inode inside the first.
     Inode,
+    /// Sleeping: what a file system keeps for itself.
+    FileSystem,
     /// Sleeping: a pipe's buffer. Held over copies to and from user memory, whose faults take the next one.
     Pipe,
     /// Sleeping: an address space's map of areas.

@@ -30,6 +30,9 @@ const DELETED: u32 = 8;
 /// It never had a name, and may be given one (`O_TMPFILE`).
 const UNNAMED: u32 = 16;
 
+/// Negative dentries kept for one file system: programs can ask for any number of names that are not there.
+const MOST_NEGATIVE: usize = 16 * 1024;
+
 /// One name and what it stands for.
 pub struct Dentry {
     words: [AtomicU64; WORDS],
@@ -64,12 +67,15 @@ impl Named for Arc<Dentry> {
     #[inline]
     fn is_named(&self, name: &Name<'_>) -> bool {
         let length = name.bytes().len();
-        if self.length.load(Ordering::Relaxed) as usize != length {
-            return false;
-        }
-        let used = length.div_ceil(8).min(WORDS);
-        let same = self.words.iter().zip(name.words()).take(used);
-        same.into_iter().all(|(mine, wanted)| mine.load(Ordering::Relaxed) == *wanted)
+        let [first, second, third, fourth] = &self.words;
+        let wanted = name.words();
+        // Words behind the end are zeros on both sides.
+        let different = (first.load(Ordering::Relaxed) ^ wanted[0])
+            | (second.load(Ordering::Relaxed) ^ wanted[1])
+            | (third.load(Ordering::Relaxed) ^ wanted[2])
+            | (fourth.load(Ordering::Relaxed) ^ wanted[3]);
+        different == 0
+            && self.length.load(Ordering::Relaxed) as usize == length
             && (length <= INLINE || self.place.lock().long.as_deref() == Some(name.bytes()))
     }
 }
@@ -227,9 +233,10 @@ impl Dentry {
         };
         let keep = match (directory.caching(), &found) {
             _ if self.is_deleted() => false,
-            (Caching::All, _) | (Caching::Found, Some(_)) => true,
-            (Caching::Lasting(lasts), Some(found)) => lasts(found),
-            (Caching::Found | Caching::Lasting(_), None) => false,
+            (Caching::All, None) => self.superblock.counters.negative.load(Ordering::Relaxed) < MOST_NEGATIVE,
+            (Caching::All | Caching::Found, Some(_)) => true,
+            (Caching::Lasting, Some(found)) => !found.is_fleeting(),
+            (Caching::Found | Caching::Lasting, None) => false,
         };
         let child = self.new_child(name, found);
         Ok(if keep { self.insert(child, name) } else { child })
@@ -257,10 +264,7 @@ impl Dentry {
 
     /// The name stands for `inode` from now on: whatever dentry there was is replaced. The folder is locked for writing.
     pub(crate) fn set_child(self: &Arc<Self>, name: &Name<'_>, inode: Arc<Inode>) -> Arc<Dentry> {
-        let keep = match inode_caching(self) {
-            Caching::Lasting(lasts) => lasts(&inode),
-            _ => true,
-        };
+        let keep = !inode.is_fleeting();
         let child = self.new_child(name, Some(inode));
         let old = self.take_child(name);
         drop(old);
@@ -388,11 +392,6 @@ impl Dentry {
             (bytes, length)
         })
     }
-}
-
-/// How the folder behind a dentry wants look-ups kept.
-fn inode_caching(dentry: &Dentry) -> Caching {
-    dentry.inode().and_then(|inode| inode.directory().ok()).map_or(Caching::All, |directory| directory.caching())
 }
 
 impl Drop for Dentry {

@@ -14,6 +14,15 @@ pub trait DeviceFile: Send + Sync {
     fn open(&self, number: DeviceNumber, flags: OpenFlags) -> Result<Arc<dyn FileOperations>, Errno>;
 }
 
+/// A device all of whose openings are served by one object.
+pub struct SharedDevice(pub Arc<dyn FileOperations>);
+
+impl DeviceFile for SharedDevice {
+    fn open(&self, _: DeviceNumber, _: OpenFlags) -> Result<Arc<dyn FileOperations>, Errno> {
+        Ok(self.0.clone())
+    }
+}
+
 /// What opens FIFOs.
 pub trait FifoOpener: Send + Sync {
     /// Opens the FIFO; sleeps until the other end is open too, unless `flags` say otherwise. EINTR; ENXIO.

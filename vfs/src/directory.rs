@@ -6,14 +6,14 @@ use abi::file::{FileType, RenameFlags};
 use alloc::sync::Arc;
 
 /// Which results of look-ups the dentry cache keeps.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caching {
     /// Those that found something, and those that did not.
     All,
     /// Only those that found something.
     Found,
-    /// Those that found something that `lasts`: the file system decides by inode.
-    Lasting(fn(&Inode) -> bool),
+    /// Only those that found something that was not marked by [`Inode::mark_fleeting`].
+    Lasting,
 }
 
 /// One entry, as `getdents64(2)` shows it.

@@ -26,8 +26,8 @@ pub enum Mapping {
 pub enum Seekable {
     /// `lseek` and `pread` are ESPIPE: pipes, sockets, terminals.
     No,
-    /// There is a position, but no end: `lseek` within it is arithmetic.
-    Endless,
+    /// Any position will do and none is kept: `lseek` answers 0, `pread` is `read` (`/dev/null`).
+    AlwaysZero,
     /// Between 0 and the size.
     Yes,
 }
@@ -305,6 +305,9 @@ impl OpenFile {
         }
         if seekable == Seekable::No {
             return Err(Errno::ESPIPE);
+        }
+        if seekable == Seekable::AlwaysZero {
+            return Ok(0);
         }
         let mut position = self.lock_position();
         let new = match whence {

@@ -11,7 +11,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use cache::{Backing, PageCache};
 use core::any::Any;
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use sync::{Once, Rank, RwSemaphore, SpinLock};
 
 /// Times of a file.
@@ -96,6 +96,8 @@ pub struct Inode {
     times: SpinLock<Times>,
     /// Writers less those who deny writing (an executed file): ETXTBSY.
     writers: AtomicI32,
+    /// Not to be kept in the dentry cache.
+    fleeting: AtomicBool,
     /// Excludes changes of a folder's entries, of a file's size, and writers among themselves.
     pub lock: RwSemaphore<()>,
     content: Content,
@@ -137,6 +139,7 @@ impl Inode {
             }),
             times: SpinLock::new(Rank::Attributes, Times { accessed: now, modified: now, changed: now, created: now }),
             writers: AtomicI32::new(0),
+            fleeting: AtomicBool::new(false),
             lock: RwSemaphore::new(rank, ()),
             content,
             locks: Once::new(),
@@ -282,6 +285,15 @@ impl Inode {
     pub fn touch_changed(&self) {
         let now = self.superblock.now();
         self.change_times(|times| times.changed = now);
+    }
+
+    /// What it stands for may go at any time, without a word to the dentry cache: it is looked up anew each time.
+    pub fn mark_fleeting(&self) {
+        self.fleeting.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_fleeting(&self) -> bool {
+        self.fleeting.load(Ordering::Relaxed)
     }
 
     /// A writer opens it. ETXTBSY while it is executed.

@@ -14,24 +14,37 @@ pub struct Name<'a> {
     words: [u64; WORDS],
 }
 
+/// Odd, with bits all over: 2^64 over the golden ratio.
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Keeps zeros from staying zeros.
+const START: u64 = 0x2d35_8dcc_aa6c_78a5;
 
+#[inline(always)]
 fn mix(hash: u64, word: u64) -> u64 {
-    let product = u128::from(hash ^ word).wrapping_mul(u128::from(MULTIPLIER | 1) << 1 | 1);
+    let product = u128::from(hash ^ word ^ START) * u128::from(MULTIPLIER);
     (product as u64) ^ ((product >> 64) as u64)
 }
 
 /// Up to eight bytes from `start` on, as a little-endian word.
 #[inline(always)]
 fn word_at(bytes: &[u8], start: usize) -> u64 {
-    if let Some(chunk) = bytes.get(start..start + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
-        return u64::from_le_bytes(chunk);
+    let rest = bytes.len() - start.min(bytes.len());
+    if rest >= 8 {
+        return eight_bytes(bytes, start);
     }
-    let mut word = [0; 8];
-    for (to, from) in word.iter_mut().zip(&bytes[start.min(bytes.len())..]) {
-        *to = *from;
+    if bytes.len() >= 8 && rest != 0 {
+        // The last eight bytes, less those before `start`.
+        return eight_bytes(bytes, bytes.len() - 8) >> (64 - 8 * rest as u32);
     }
-    u64::from_le_bytes(word)
+    bytes[bytes.len() - rest..].iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
+}
+
+#[inline(always)]
+fn eight_bytes(bytes: &[u8], start: usize) -> u64 {
+    match bytes.get(start..).and_then(|rest| rest.first_chunk()) {
+        Some(chunk) => u64::from_le_bytes(*chunk),
+        None => 0,
+    }
 }
 
 /// How many bytes of the word come before a slash (or a NUL, which is padding): eight for all.
@@ -46,10 +59,29 @@ fn bytes_before_end(word: u64) -> u32 {
 
 impl<'a> Name<'a> {
     /// The component at the start of `path`, up to a slash or the end. ENAMETOOLONG.
-    #[inline]
+    #[inline(always)]
     pub fn first_of(path: &'a [u8]) -> Result<Self, Errno> {
         let mut words = [0; WORDS];
-        let (mut hash, mut length, mut index) = (0u64, 0usize, 0usize);
+        let word = word_at(path, 0);
+        let valid = bytes_before_end(word);
+        if valid < 8 {
+            // Most names end here.
+            words[0] = word & !(u64::MAX << (8 * valid));
+            let hash = mix(mix(0, words[0]), u64::from(valid));
+            return Ok(Self { bytes: &path[..valid as usize], hash, words });
+        }
+        words[0] = word;
+        let (hash, length) = Self::longer(path, &mut words);
+        if length > NAME_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        Ok(Self { bytes: &path[..length], hash, words })
+    }
+
+    /// The rest of a name whose first word is all name: its hash and length.
+    #[inline(never)]
+    fn longer(path: &[u8], words: &mut [u64; WORDS]) -> (u64, usize) {
+        let (mut hash, mut length, mut index) = (mix(0, words[0]), 8, 1);
         loop {
             let word = word_at(path, length);
             let valid = bytes_before_end(word);
@@ -62,13 +94,9 @@ impl<'a> Name<'a> {
             }
             (length, index) = (length + valid as usize, index + 1);
             if valid < 8 {
-                break;
+                return (mix(hash, length as u64), length);
             }
         }
-        if length > NAME_MAX {
-            return Err(Errno::ENAMETOOLONG);
-        }
-        Ok(Self { bytes: &path[..length], hash: mix(hash, length as u64), words })
     }
 
     /// The name `bytes`, which holds neither slash nor NUL. ENAMETOOLONG; EINVAL where it does hold one.
@@ -92,12 +120,14 @@ impl<'a> Name<'a> {
         &self.words
     }
 
+    #[inline(always)]
     pub fn is_dot(&self) -> bool {
-        self.bytes == b"."
+        self.words[0] == u64::from(b'.')
     }
 
+    #[inline(always)]
     pub fn is_dot_dot(&self) -> bool {
-        self.bytes == b".."
+        self.words[0] == u64::from(u16::from_le_bytes(*b".."))
     }
 }
 

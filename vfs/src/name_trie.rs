@@ -31,6 +31,9 @@ struct Same<V>(Vec<V>);
 
 struct Node<V> {
     slots: [Slot<V>; WAYS],
+    /// How many slots are not empty. A node goes with its last value, not before, so that a folder in which one name comes
+    /// and goes does not rebuild it each time.
+    used: u32,
 }
 
 /// The index.
@@ -54,7 +57,7 @@ impl<V> Spare<V> {
     /// Allocates what the last insertion lacked. May sleep.
     pub fn fill(&mut self) {
         while self.nodes.len() < self.wanted {
-            self.nodes.push(Box::new(Node { slots: array::from_fn(|_| Slot::Empty) }));
+            self.nodes.push(Box::new(Node { slots: array::from_fn(|_| Slot::Empty), used: 0 }));
         }
         if self.same.is_none() && self.wanted >= LEVELS as usize {
             self.same = Some(Box::new(Same(Vec::with_capacity(4))));
@@ -141,12 +144,16 @@ impl<V: Named> NameTrie<V> {
                     if let Slot::One(old) = core::mem::replace(slot, Slot::Empty) {
                         let to = way(old.hash(), level);
                         node.slots[to] = Slot::One(old);
+                        node.used = 1;
                     }
                     *slot = Slot::Node(node);
                 }
             }
             let Slot::Node(node) = slot else { return Err(NeedsNodes(value)) };
             slot = &mut node.slots[way(hash, level)];
+            if let Slot::Empty = slot {
+                node.used += 1;
+            }
             level += 1;
         }
         self.count += 1;
@@ -184,8 +191,14 @@ impl<V: Named> NameTrie<V> {
             }
             Slot::One(_) => None,
             Slot::Node(node) => {
-                let removed = Self::remove_from(&mut node.slots[way(name.hash(), level)], level + 1, name)?;
-                node.collapse().into_iter().for_each(|rest| *slot = rest);
+                let below = &mut node.slots[way(name.hash(), level)];
+                let removed = Self::remove_from(below, level + 1, name)?;
+                if let Slot::Empty = below {
+                    node.used -= 1;
+                    if node.used == 0 {
+                        *slot = Slot::Empty;
+                    }
+                }
                 Some(removed)
             }
             Slot::Same(same) => {
@@ -227,8 +240,14 @@ impl<V: Named> NameTrie<V> {
     fn pop_from(slot: &mut Slot<V>) -> Option<V> {
         match slot {
             Slot::Node(node) => {
-                let value = node.slots.iter_mut().find_map(Self::pop_from)?;
-                node.collapse().into_iter().for_each(|rest| *slot = rest);
+                let below = node.slots.iter_mut().find(|slot| !matches!(slot, Slot::Empty))?;
+                let value = Self::pop_from(below)?;
+                if let Slot::Empty = below {
+                    node.used -= 1;
+                    if node.used == 0 {
+                        *slot = Slot::Empty;
+                    }
+                }
                 Some(value)
             }
             Slot::Same(same) => {
@@ -244,21 +263,6 @@ impl<V: Named> NameTrie<V> {
                 _ => None,
             },
         }
-    }
-}
-
-impl<V> Node<V> {
-    /// What stands in this node's place if it holds one value or none.
-    fn collapse(&mut self) -> Option<Slot<V>> {
-        let mut only = None;
-        for (index, slot) in self.slots.iter().enumerate() {
-            match slot {
-                Slot::Empty => {}
-                Slot::One(_) if only.is_none() => only = Some(index),
-                _ => return None,
-            }
-        }
-        Some(only.map_or(Slot::Empty, |index| core::mem::replace(&mut self.slots[index], Slot::Empty)))
     }
 }
 

@@ -27,10 +27,10 @@ impl OpenFile {
                 self.accessed();
                 Ok(count)
             }
-            Server::Operations(operations) if operations.seekable() == Seekable::No => {
-                operations.read(self, &mut 0, into)
+            Server::Operations(operations) if operations.seekable() == Seekable::Yes => {
+                operations.read(self, &mut self.lock_position(), into)
             }
-            Server::Operations(operations) => operations.read(self, &mut self.lock_position(), into),
+            Server::Operations(operations) => operations.read(self, &mut 0, into),
             Server::Directory => Err(Errno::EISDIR),
             Server::Nobody => Err(Errno::EBADF),
         }
@@ -67,10 +67,10 @@ impl OpenFile {
                 *position = end;
                 Ok(count)
             }
-            Server::Operations(operations) if operations.seekable() == Seekable::No => {
-                operations.write(self, &mut 0, from)
+            Server::Operations(operations) if operations.seekable() == Seekable::Yes => {
+                operations.write(self, &mut self.lock_position(), from)
             }
-            Server::Operations(operations) => operations.write(self, &mut self.lock_position(), from),
+            Server::Operations(operations) => operations.write(self, &mut 0, from),
             Server::Directory | Server::Nobody => Err(Errno::EBADF),
         }
     }

@@ -105,16 +105,20 @@ struct Component<'t> {
 
 impl<'t> Component<'t> {
     /// The component at `at`, where no slash is.
-    #[inline]
+    #[inline(always)]
     fn at(text: &'t [u8], at: usize) -> Result<Self, Errno> {
         let name = Name::first_of(&text[at..])?;
+        if name.bytes().is_empty() {
+            // A NUL, which no path has that comes from a program.
+            return Err(Errno::EINVAL);
+        }
         let end = at + name.bytes().len();
         let next = skip_slashes(text, end);
         Ok(Self { name, start: at, next, slash: next != end })
     }
 }
 
-#[inline]
+#[inline(always)]
 fn skip_slashes(text: &[u8], mut at: usize) -> usize {
     while text.get(at) == Some(&b'/') {
         at += 1;
@@ -259,10 +263,12 @@ impl<'a> Walk<'a> {
             self.check_search()?;
             let component = Component::at(text, at)?;
             let bytes = component.name.bytes();
-            let kind = match bytes {
-                b"." => LastKind::Dot,
-                b".." => LastKind::DotDot,
-                _ => LastKind::Name,
+            let kind = if component.name.is_dot() {
+                LastKind::Dot
+            } else if component.name.is_dot_dot() {
+                LastKind::DotDot
+            } else {
+                LastKind::Name
             };
             if component.next >= text.len() {
                 let (start, slash) = (component.start, component.slash);
@@ -282,7 +288,7 @@ impl<'a> Walk<'a> {
     }
 
     /// ENOTDIR; EACCES where the folder may not be searched.
-    #[inline]
+    #[inline(always)]
     fn check_search(&self) -> Result<(), Errno> {
         let inode = self.path.inode()?;
         if !inode.is_directory() {
@@ -292,7 +298,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes to a child; answers a symlink's text instead where it is one.
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self, name: &Name<'_>) -> Result<Option<Arc<[u8]>>, Errno> {
         let child = self.path.dentry.child(name)?;
         let inode = child.existing()?;

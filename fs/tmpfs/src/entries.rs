@@ -1,7 +1,7 @@
 //! The entries of a folder, by name and in order.
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use cache::radix::{self, Radix, Refused, Tag};
-use sync::{Rank, SpinLock};
+use sync::{Mutex, Rank, SpinLock};
 use vfs::name::OwnedName;
 use vfs::name_trie::{self, NameTrie, Named, NeedsNodes};
 use vfs::{Inode, Name};
@@ -27,67 +27,59 @@ impl Named for ByName {
     }
 }
 
-/// Both indexes.
-pub(crate) struct Indexes {
-    names: NameTrie<ByName>,
-    order: Radix<Arc<Entry>>,
+/// Entries by their numbers. A tree of the standard library: it is changed only where sleeping is allowed.
+pub(crate) struct Order {
+    entries: BTreeMap<u64, Arc<Entry>>,
     next_number: u64,
 }
 
 /// All entries of a folder.
-pub(crate) struct Entries(SpinLock<Indexes>);
+pub(crate) struct Entries {
+    names: SpinLock<NameTrie<ByName>>,
+    order: Mutex<Order>,
+}
 
 impl Entries {
     pub(crate) fn new() -> Self {
-        let indexes = Indexes { names: NameTrie::new(), order: Radix::new(), next_number: 1 };
-        Self(SpinLock::new(Rank::Attributes, indexes))
+        let order = Order { entries: BTreeMap::new(), next_number: 1 };
+        Self { names: SpinLock::new(Rank::Attributes, NameTrie::new()), order: Mutex::new(Rank::FileSystem, order) }
     }
 
     pub(crate) fn get(&self, name: &Name<'_>) -> Option<Arc<Inode>> {
-        self.0.lock().names.get(name).map(|entry| entry.0.inode.clone())
+        self.names.lock().get(name).map(|entry| entry.0.inode.clone())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().names.is_empty()
+        self.names.lock().is_empty()
     }
 
     /// Adds an entry of a name that is not there. Changes exclude each other.
     pub(crate) fn insert(&self, name: &Name<'_>, inode: Arc<Inode>) {
-        let mut indexes = self.0.lock();
-        let number = indexes.next_number;
-        indexes.next_number += 1;
-        drop(indexes);
-        self.insert_at(name, inode, number);
+        self.insert_at(name, inode, None);
     }
 
-    fn insert_at(&self, name: &Name<'_>, inode: Arc<Inode>, number: u64) {
+    fn insert_at(&self, name: &Name<'_>, inode: Arc<Inode>, number: Option<u64>) {
+        let mut order = self.order.lock();
+        let number = number.unwrap_or(order.next_number);
+        order.next_number = order.next_number.max(number + 1);
         let entry = Arc::new(Entry { name: OwnedName::new(name), inode, number });
-        let mut for_order = radix::Spare::new();
-        let mut for_names = name_trie::Spare::new();
-        let mut ordered = entry.clone();
-        while let Err(Refused::NeedsNodes(back) | Refused::Occupied(back)) = {
-            let mut indexes = self.0.lock();
-            indexes.order.insert(number, ordered, &mut for_order)
-        } {
-            ordered = back;
-            for_order.fill();
-        }
+        order.entries.insert(number, entry.clone());
+        drop(order);
+        let mut spare = name_trie::Spare::new();
         let mut named = ByName(entry);
         while let Err(NeedsNodes(back)) = {
-            let mut indexes = self.0.lock();
-            indexes.names.insert(named, &mut for_names)
+            let mut names = self.names.lock();
+            names.insert(named, &mut spare)
         } {
             named = back;
-            for_names.fill();
+            spare.fill();
         }
     }
 
     /// Takes an entry out.
     pub(crate) fn remove(&self, name: &Name<'_>) -> Option<Arc<Entry>> {
-        let mut indexes = self.0.lock();
-        let entry = indexes.names.remove(name)?.0;
-        let ordered = indexes.order.remove(entry.number);
-        drop(indexes);
+        let entry = self.names.lock().remove(name)?.0;
+        let ordered = self.order.lock().entries.remove(&entry.number);
         drop(ordered);
         Some(entry)
     }
@@ -95,33 +87,33 @@ impl Entries {
     /// Has an entry stand for another inode, in its old place.
     pub(crate) fn replace(&self, name: &Name<'_>, inode: Arc<Inode>) {
         if let Some(entry) = self.remove(name) {
-            self.insert_at(name, inode, entry.number);
+            self.insert_at(name, inode, Some(entry.number));
         }
     }
 
     /// The newest entry whose number is at most `number`, and its number.
     pub(crate) fn newest(&self, number: u64) -> Option<(Arc<Entry>, u64)> {
-        let indexes = self.0.lock();
-        let number = indexes.order.previous(number, Tag::Present)?;
-        Some((indexes.order.get(number)?.clone(), number))
+        let order = self.order.lock();
+        order.entries.range(..=number).next_back().map(|(number, entry)| (entry.clone(), *number))
     }
 
     /// Takes everything out.
-    pub(crate) fn take(&mut self) -> Indexes {
-        let empty = Indexes { names: NameTrie::new(), order: Radix::new(), next_number: 1 };
-        core::mem::replace(self.0.get_mut(), empty)
+    pub(crate) fn take(&mut self) -> Remains {
+        self.order.get_mut().entries.clear();
+        Remains(core::mem::take(self.names.get_mut()))
     }
 }
 
-impl Indexes {
+/// The entries of a folder that is gone.
+pub(crate) struct Remains(NameTrie<ByName>);
+
+impl Remains {
     /// Takes any entry out.
     pub(crate) fn pop(&mut self) -> Option<Arc<Entry>> {
-        let entry = self.names.pop()?.0;
-        self.order.remove(entry.number);
-        Some(entry)
+        Some(self.0.pop()?.0)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.0.is_empty()
     }
 }

@@ -6,8 +6,9 @@
 //!
 //! **Limits.** Pages and inodes are counted for each mounted file system, and refused with ENOSPC beyond its limits.
 //!
-//! **Locks.** Entries change under the folder's inode lock, held for writing by the caller; the spinlock here only guards the
-//! two indexes for the length of one step. Link counts, sizes and times of the inodes involved are kept exact here.
+//! **Locks.** Entries change under the folder's inode lock, held for writing by the caller; the locks here only guard the
+//! two indexes for the length of one step: a spinlock for the one by name, which every look-up takes, a sleeping one for the
+//! order. Link counts, sizes and times of the inodes involved are kept exact here.
 //!
 //! **Letting go.** Folders own their entries' inodes, and nest to any depth; so what a dying folder held is put on a list and
 //! let go one by one, not recursively.

@@ -1,6 +1,6 @@
 //! A mounted tmpfs as a whole.
 use crate::directory::Folder;
-use crate::entries::Indexes;
+use crate::entries::Remains;
 use crate::options::{Limits, Options};
 use abi::file::{DeviceNumber, FileType, MountFlags, Statfs};
 use abi::{Errno, NAME_MAX, PAGE_SIZE};
@@ -32,7 +32,7 @@ pub struct Tmpfs {
 
 /// Entries of folders that are gone.
 struct Graveyard {
-    folders: Vec<Indexes>,
+    folders: Vec<Remains>,
     digging: bool,
 }
 
@@ -131,7 +131,7 @@ impl Tmpfs {
     }
 
     /// Lets go of the entries of a folder that is gone, and of folders that go with them, one after another.
-    pub(crate) fn bury(&self, entries: Indexes) {
+    pub(crate) fn bury(&self, entries: Remains) {
         if entries.is_empty() {
             return;
         }
@@ -140,11 +140,8 @@ impl Tmpfs {
         if core::mem::replace(&mut graveyard.digging, true) {
             return;
         }
-        loop {
-            let entry = match graveyard.folders.last_mut() {
-                Some(last) => last.pop(),
-                None => break,
-            };
+        while let Some(last) = graveyard.folders.last_mut() {
+            let entry = last.pop();
             let emptied = if entry.is_none() { graveyard.folders.pop() } else { None };
             drop(graveyard);
             drop((entry, emptied));
