@@ -53,17 +53,31 @@ setup_toolchain() {
             exit 1
         }
     fi
-    if right_compiler "$1" "$version"; then
-        return 0
-    fi
+    right_compiler "$1" "$version" && return 0
     if command -v rustup >/dev/null 2>&1; then
-        [ -t 2 ] && say "installing Rust $version by rustup"
-        rustup toolchain install "$version" --profile minimal --component rustfmt --component clippy >/dev/null 2>&1 || true
+        [ ! -t 2 ] || say "installing Rust $version by rustup"
+        rustup toolchain install "$version" --profile minimal --component rustfmt --component clippy --no-self-update \
+            >/dev/null 2>&1 || same_under_another_name "$version"
     fi
     right_compiler "$1" "$version" || {
         say "Rust $version is needed, and rustup could not install it: rustup toolchain install $version"
         exit 1
     }
+}
+
+# Where rustup cannot fetch, the version may still be here as "stable": it gets its number as a second name.
+same_under_another_name() {
+    folder=${RUSTUP_HOME:-$HOME/.rustup}/toolchains
+    for found in "$folder"/*/; do
+        found=${found%/}
+        case $("$found/bin/rustc" --version 2>/dev/null) in
+        "rustc $1 "*)
+            [ -e "$folder/$1-x86_64-unknown-linux-gnu" ] || ln -s "$found" "$folder/$1-x86_64-unknown-linux-gnu"
+            return 0
+            ;;
+        esac
+    done
+    return 1
 }
 
 right_compiler() {

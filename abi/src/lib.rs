@@ -6,7 +6,11 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod elf;
 pub mod errno;
+pub mod system;
+pub mod file;
+pub mod signal;
 pub mod time;
 
 pub use errno::Errno;
@@ -15,6 +19,8 @@ pub use linux_raw_sys as raw;
 
 /// Bytes in a page of the smallest size.
 pub const PAGE_SIZE: usize = 4096;
+/// First address beyond what a program may map with four-level tables: Linux's `TASK_SIZE_MAX`.
+pub const USER_END: usize = 0x7fff_ffff_f000;
 /// Longest path that a system call takes, the terminating NUL included (limits.h).
 pub const PATH_MAX: usize = 4096;
 /// Longest name of a directory entry, without a NUL (limits.h).

@@ -48,6 +48,7 @@ pub struct Radix<T> {
 /// Nodes made in advance, outside of the lock that guards the tree.
 pub struct Spare<T> {
     leaf: Option<Box<Leaf<T>>>,
+    #[expect(clippy::vec_box, reason = "boxes move into the tree as they are")]
     branches: Vec<Box<Branch<T>>>,
     wanted: usize,
 }

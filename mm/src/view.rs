@@ -163,6 +163,26 @@ fn view<'a>(map: &Map, range: Range<usize>, area: &'a Area) -> AreaView<'a> {
     AreaView { name: name(map, &range, area), range, rights: area.rights, flags: area.flags, offset }
 }
 
+    /// What a shared word at `address` is known by in every space that maps it: a number for the object, and the offset in
+    /// bytes. `None` where the word is this space's own. EFAULT where nothing is mapped.
+    pub fn shared_object(&self, address: usize) -> Result<Option<(u64, u64)>, Errno> {
+        let mut found = Err(Errno::EFAULT);
+        self.for_each_area(address, |view| {
+            if view.range.contains(&address) {
+                found = Ok(match view.name {
+                    Name::File(file) if view.flags.contains(AreaFlags::SHARED) => {
+                        let (device, inode) = file.numbers();
+                        let within = address.wrapping_sub(view.range.start) as u64;
+                        Some((device.rotate_left(40) ^ inode, view.offset.wrapping_add(within)))
+                    }
+                    _ => None,
+                });
+            }
+            false
+        });
+        found
+    }
+
 impl<P: Pages> AddressSpace<P> {
     /// Shows the areas that end beyond `address` in ascending order, until `body` answers false. The map is held for reading:
     /// `body` must not touch user memory.

@@ -17,12 +17,12 @@ pub enum Rank {
     Inode,
     /// Sleeping: an open file's position.
     FilePosition,
+    /// Sleeping: a pipe's buffer. Held over copies to and from user memory, whose faults take the next one.
+    Pipe,
     /// Sleeping: an address space's map of areas.
     AddressSpace,
     /// Sleeping: state of a terminal.
     Terminal,
-    /// Sleeping: a pipe's buffer.
-    Pipe,
     /// Sleeping: which handlers interrupt lines have.
     InterruptSetup,
     /// Spinning from here on. A line's handlers, held while they run: they take whatever a handler may.
@@ -31,14 +31,22 @@ pub enum Rank {
     Process,
     /// A task's signal handlers and pending signals.
     Signal,
+    /// A thread's own pending signals.
+    ThreadSignals,
+    /// The actions of a process.
+    SignalActions,
     /// A thread group's own fields.
     TaskFields,
+    /// Root, working directory and umask.
+    TaskContext,
     /// A table of descriptors.
     Descriptors,
     /// A futex bucket.
     Futex,
-    /// A dentry's children or name.
+    /// A dentry's children.
     Dentry,
+    /// A dentry's name and parent, or a mount's place.
+    DentryPlace,
     /// The list of unused dentries or inodes.
     CacheList,
     /// A page cache's index.

@@ -1,2 +1,28 @@
+//! Linux's face: the system calls, one file per family, and the table that names them.
+//!
+//! A row of the table is a number, a name and a function with typed arguments ([`handler`], [`argument`]). The function rejects
+//! flags that it does not know, reads user memory once, and calls the subsystem; what it returns is a value, an error number, or
+//! "interrupted" ([`task::Failure`]), which becomes EINTR or a restart only when the signal is handled. Numbers without a row
+//! answer ENOSYS. From the same table come both doors' dispatch and the list of what is missing.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+#![cfg(target_os = "none")]
+
+extern crate alloc;
+
+pub mod argument;
+mod credentials;
+mod dispatch;
+mod futex;
+pub mod handler;
+mod memory_calls;
+mod process;
+mod resources;
+mod signals;
+mod system;
+mod table;
+mod time_calls;
+
+pub use argument::{Fd, UserString};
+pub use dispatch::dispatch;
+pub use table::{Row, rows};

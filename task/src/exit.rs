@@ -85,6 +85,7 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
     let last = tree.remove_thread(task);
     task.process.live_threads.fetch_sub(1, Ordering::AcqRel);
     if !last {
+        task.process.threads_changed.wake_all();
         return Vec::new();
     }
     let process = task.process.clone();
@@ -96,9 +97,8 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
     process.set_exit_status(status);
     let inherited = children.iter().any(|child| child.is_zombie());
     let reaped = notify_parent(&mut tree, &process);
-    if inherited && let Some(node) = tree.node(heir) {
-        adopt_zombies(&mut tree, &children, heir);
-        let _ = node;
+    if inherited {
+        adopt_zombies(&mut tree, &children);
     }
     drop(tree);
     drop(reaped);
@@ -106,7 +106,7 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
 }
 
 /// Zombies that an ending parent leaves behind are the heir's now; it is told, or they go.
-fn adopt_zombies(tree: &mut Tree, children: &[Arc<Process>], _heir: Pid) {
+fn adopt_zombies(tree: &mut Tree, children: &[Arc<Process>]) {
     for child in children.iter().filter(|child| child.is_zombie()) {
         child.exit_signal.store(SIGCHLD, Ordering::Relaxed);
         let gone = notify_parent(tree, child);
@@ -145,13 +145,11 @@ fn heir(tree: &Tree, process: &Process) -> Pid {
 fn newly_orphaned(tree: &Tree, process: &Process) -> Vec<(Pid, u32)> {
     let Some(node) = tree.node(process.pid) else { return Vec::new() };
     let mut groups = Vec::new();
-    let own = (node.group, Some(process.pid));
-    let of_children = node.children.iter().filter_map(|child| tree.node(*child)).map(|child| (child.group, None));
-    for (group, leaving) in core::iter::once(own).chain(of_children) {
-        let differs = leaving.is_some() || group != node.group;
-        let was = tree.is_orphaned(group, None);
+    let of_children = node.children.iter().filter_map(|child| tree.node(*child)).map(|child| child.group);
+    for group in core::iter::once(node.group).chain(of_children) {
         let stopped = || tree.members(group).filter_map(|pid| tree.node(pid)).any(|member| member.process.signals.lock().is_stopped());
-        if differs && !was && tree.is_orphaned_without(group, process.pid) && stopped() && !groups.iter().any(|&(seen, _)| seen == group) {
+        let becomes = !tree.is_orphaned(group, None) && tree.is_orphaned(group, Some(process.pid));
+        if becomes && stopped() && !groups.iter().any(|&(seen, _)| seen == group) {
             groups.push((group, SIGHUP));
             groups.push((group, SIGCONT));
         }

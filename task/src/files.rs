@@ -4,7 +4,7 @@ use sync::{Rank, SpinLock};
 use vfs::{DescriptorTable, FsContext};
 
 /// A folder to start from, a root and a umask, perhaps shared (CLONE_FS).
-pub type SharedContext = Arc<SpinLock<FsContext>>;
+pub type SharedContext = Arc<SpinLock<Arc<FsContext>>>;
 
 /// Descriptors and folders of a task.
 pub struct Files {
@@ -28,18 +28,33 @@ impl Files {
         core::mem::replace(&mut *self.descriptors.lock(), table)
     }
 
-    /// A copy of root, working directory and umask.
-    pub fn context(&self) -> FsContext {
-        let shared = self.context.lock().clone();
-        let context = shared.lock();
-        context.clone()
+    /// Before a new program runs: an own table, without what is marked close-on-exec.
+    pub(crate) fn prepare_for_exec(&self) {
+        let Some(table) = self.descriptors() else { return };
+        let table = if Arc::strong_count(&table) > 2 {
+            match table.fork() {
+                Ok(own) => {
+                    let own = Arc::new(own);
+                    drop(self.set_descriptors(Some(own.clone())));
+                    own
+                }
+                Err(_) => table,
+            }
+        } else {
+            table
+        };
+        table.close_for_exec(drop);
     }
 
-    /// Changes them, for everybody who shares them.
-    pub fn change_context<R>(&self, change: impl FnOnce(&mut FsContext) -> R) -> R {
-        let shared = self.context.lock().clone();
-        let mut context = shared.lock();
-        change(&mut context)
+    /// Root, working directory and umask, as they are now.
+    #[inline]
+    pub fn context(&self) -> Arc<FsContext> {
+        self.context.lock().lock().clone()
+    }
+
+    /// Replaces them, for everybody who shares them; answers the old ones.
+    pub fn set_context(&self, context: Arc<FsContext>) -> Arc<FsContext> {
+        core::mem::replace(&mut *self.context.lock().lock(), context)
     }
 
     /// The shared object itself, for clone(2).

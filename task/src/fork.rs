@@ -15,6 +15,7 @@ use memory::{KernelStack, UserPtr};
 use platform::AddressSpace;
 use sync::{Rank, SpinLock, Thread};
 use trap::{CONTEXT_SIZE, UserContext};
+use vfs::Capabilities;
 
 /// What clone3(2) is given; clone(2), fork and vfork are put into these terms.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,7 +61,7 @@ pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) ->
     let stack = KernelStack::new().ok_or(Errno::ENOMEM)?;
     let user_state = Thread::with_user_state(|state| state.duplicate()).flatten().ok_or(Errno::ENOMEM)?;
     let memory = parent.memory()?;
-    let space = if has(CLONE_VM) { memory } else { AddressSpace::fork(&memory)? };
+    let space = if has(CLONE_VM) { memory } else { Arc::new(memory.fork()?) };
     let files = files(parent, flags)?;
     let reserved = tree::ReservedPid::new()?;
     let process = if has(CLONE_THREAD) { parent.process.clone() } else { new_process(parent, reserved.pid, &arguments)? };
@@ -73,6 +74,7 @@ pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) ->
         signals: ThreadSignals::for_child(&parent.signals, has(CLONE_VM) && !has(CLONE_VFORK)),
         name: parent.name(),
         nice: parent.nice.load(Ordering::Relaxed),
+        image: parent.exec_image(),
     }));
     if has(CLONE_CHILD_SETTID) {
         child.set_child_tid.store(arguments.child_tid, Ordering::Relaxed);
@@ -118,7 +120,10 @@ fn check_flags(flags: u64, arguments: &CloneArguments) -> Result<(), Errno> {
 fn check_process_limit(parent: &Task) -> Result<(), Errno> {
     let credentials = parent.credentials();
     let limit = parent.limit(RLIMIT_NPROC);
-    if !credentials.is_privileged() && tree::count_of_user(credentials.uid()) as u64 >= limit {
+    if tree::count_of_user(credentials.user.real) as u64 >= limit
+        && credentials.user.real != 0
+        && !credentials.has(Capabilities::SYS_RESOURCE)
+        && !credentials.has(Capabilities::SYS_ADMIN) {
         return Err(Errno::EAGAIN);
     }
     Ok(())
@@ -127,7 +132,7 @@ fn check_process_limit(parent: &Task) -> Result<(), Errno> {
 fn files(parent: &Task, flags: u64) -> Result<Files, Errno> {
     let has = |flag: u32| flags & u64::from(flag) != 0;
     let table = parent.files.descriptors().ok_or(Errno::EBADF)?;
-    let table = if has(CLONE_FILES) { table } else { Arc::new(table.duplicate()?) };
+    let table = if has(CLONE_FILES) { table } else { Arc::new(table.fork()?) };
     let context = if has(CLONE_FS) {
         parent.files.shared_context()
     } else {
@@ -164,6 +169,7 @@ pub(crate) fn thread_for(
 
 /// Makes the child known. A fork during a pending fatal signal is not begun: it would escape (ERESTARTNOINTR).
 fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::ReservedPid) -> Result<(), Failure> {
+    child.process.uid.store(child.credentials().user.real, Ordering::Relaxed);
     let mut tree = tree::lock();
     if parent.thread().is_some_and(|thread| thread.is_interrupted(sync::Sleep::Killable)) {
         return Err(Failure::Interrupted(Restart::Always));
@@ -174,11 +180,9 @@ fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::Rese
     } else {
         let of_parent = flags & u64::from(CLONE_PARENT) != 0;
         let above = if of_parent { parent.process.parent() } else { parent.process.pid };
-        child.process.uid.store(child.credentials().uid(), Ordering::Relaxed);
         tree.add_process(&child.process, child, Some(above));
-        tree.take_place(parent.process.pid, child.process.pid);
     }
     drop(tree);
-    reserved.used();
+    drop(reserved);
     Ok(())
 }

@@ -26,6 +26,8 @@ pub struct Process {
     pub(crate) is_subreaper: AtomicU32,
     /// Woken when a child changes state.
     pub(crate) children_changed: WaitQueue,
+    /// Woken when a thread has ended, for an exec that waits to be alone.
+    pub(crate) threads_changed: WaitQueue,
     pub(crate) signals: SpinLock<GroupSignals>,
     pub limits: SpinLock<Limits>,
     /// Processor time of threads that have ended, and of children waited for, in nanoseconds.
@@ -51,6 +53,7 @@ impl Process {
             uid: AtomicU32::new(0),
             is_subreaper: AtomicU32::new(0),
             children_changed: WaitQueue::new(),
+            threads_changed: WaitQueue::new(),
             signals: SpinLock::new(Rank::Signal, signals),
             limits: SpinLock::new(Rank::Leaf, limits),
             ended_user: AtomicU64::new(0),

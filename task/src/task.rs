@@ -40,6 +40,14 @@ pub struct Task {
     pub minor_faults: AtomicU64,
     pub major_faults: AtomicU64,
     pub(crate) restart: SpinLock<Option<RestartBlock>>,
+    image: SpinLock<Option<Arc<ExecImage>>>,
+}
+
+/// What the last exec left to look at: for /proc/PID/{cmdline,environ,auxv,exe}.
+pub struct ExecImage {
+    pub stack: exec::StackLayout,
+    pub auxiliary_vector: alloc::vec::Vec<u64>,
+    pub file: Arc<dyn mm::MappedFile>,
 }
 
 /// What restart_syscall(2) goes on with.
@@ -74,6 +82,7 @@ pub(crate) struct Parts {
     pub signals: ThreadSignals,
     pub name: [u8; NAME_LENGTH],
     pub nice: i32,
+    pub image: Option<Arc<ExecImage>>,
 }
 
 impl Task {
@@ -98,6 +107,7 @@ impl Task {
             minor_faults: AtomicU64::new(0),
             major_faults: AtomicU64::new(0),
             restart: SpinLock::new(Rank::TaskFields, None),
+            image: SpinLock::new(Rank::TaskFields, parts.image),
         }
     }
 
@@ -148,6 +158,33 @@ impl Task {
     /// Sets the name from up to 15 bytes.
     pub fn set_name(&self, name: &[u8]) {
         *self.name.lock() = name_from(name);
+    }
+
+    /// What the last exec left to look at.
+    pub fn exec_image(&self) -> Option<Arc<ExecImage>> {
+        self.image.lock().clone()
+    }
+
+    pub(crate) fn set_exec_image(&self, image: ExecImage) {
+        let old = self.image.lock().replace(Arc::new(image));
+        drop(old);
+    }
+
+    /// Whether other tasks use its memory.
+    pub(crate) fn shares_memory(&self) -> bool {
+        self.space.lock().as_ref().is_some_and(|space| Arc::strong_count(space) > 2)
+    }
+
+    /// Nanoseconds in user and in kernel mode: the scheduler's exact sum, split as the tick's samples say.
+    pub fn processor_time(&self) -> (u64, u64) {
+        let total = self.thread().map_or(0, |thread| thread.run_time.load(Ordering::Relaxed));
+        let (user, system) = (self.user_ticks.load(Ordering::Relaxed), self.system_ticks.load(Ordering::Relaxed));
+        let samples = user.saturating_add(system);
+        if samples == 0 {
+            return (total, 0);
+        }
+        let user = (u128::from(total) * u128::from(user) / u128::from(samples)) as u64;
+        (user, total - user)
     }
 
     /// What a new task does before it first enters user mode.

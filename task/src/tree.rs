@@ -41,6 +41,10 @@ pub struct Tree {
     /// Members of groups, and groups of sessions, as pairs in order.
     groups: BTreeSet<(Pid, Pid)>,
     sessions: BTreeSet<(Pid, Pid)>,
+    /// Numbers of tasks in the making.
+    reserved: BTreeSet<Pid>,
+    /// Tasks by real user.
+    users: BTreeMap<u32, usize>,
     last: Pid,
     limit: Pid,
 }
@@ -52,6 +56,8 @@ static TREE: SpinLock<Tree, Preempt> = SpinLock::new(
         nodes: BTreeMap::new(),
         groups: BTreeSet::new(),
         sessions: BTreeSet::new(),
+        reserved: BTreeSet::new(),
+        users: BTreeMap::new(),
         last: 0,
         limit: 32768,
     },
@@ -90,11 +96,40 @@ pub fn next_thread(process: Pid, from: Pid) -> Option<Arc<Task>> {
     tree.tasks.get(&tid).cloned()
 }
 
+/// A number that nobody else gets until it is used or dropped.
+#[derive(Debug)]
+pub(crate) struct ReservedPid {
+    pub pid: Pid,
+}
+
+impl ReservedPid {
+    /// EAGAIN where all are taken.
+    pub fn new() -> Result<Self, Errno> {
+        let mut tree = lock();
+        let pid = tree.new_pid()?;
+        tree.reserved.insert(pid);
+        Ok(Self { pid })
+    }
+}
+
+impl Drop for ReservedPid {
+    fn drop(&mut self) {
+        lock().reserved.remove(&self.pid);
+    }
+}
+
+/// Tasks of a user, for RLIMIT_NPROC.
+pub(crate) fn count_of_user(uid: u32) -> usize {
+    let tree = lock();
+    tree.users.get(&uid).copied().unwrap_or(0)
+}
+
 impl Tree {
     /// A free number, the next after the last one given.
     pub(crate) fn new_pid(&mut self) -> Result<Pid, Errno> {
         let used = |tree: &Self, pid: Pid| {
             tree.tasks.contains_key(&pid)
+                || tree.reserved.contains(&pid)
                 || tree.nodes.contains_key(&pid)
                 || tree.members(pid).next().is_some()
                 || tree.sessions.range((pid, 0)..=(pid, Pid::MAX)).next().is_some()
@@ -150,6 +185,7 @@ impl Tree {
     /// Adds a thread to its process.
     pub(crate) fn add_thread(&mut self, task: &Arc<Task>) {
         self.tasks.insert(task.tid, task.clone());
+        *self.users.entry(task.process.uid.load(Ordering::Relaxed)).or_default() += 1;
         if let Some(node) = self.nodes.get_mut(&task.process.pid) {
             node.threads.insert(task.tid);
         }
@@ -158,13 +194,32 @@ impl Tree {
     /// Takes a thread out; true where it was the last of its process.
     pub(crate) fn remove_thread(&mut self, task: &Task) -> bool {
         self.tasks.remove(&task.tid);
+        self.uncount(task.process.uid.load(Ordering::Relaxed));
         self.nodes.get_mut(&task.process.pid).is_some_and(|node| {
             node.threads.remove(&task.tid);
             node.threads.is_empty()
         })
     }
 
-    /// The thread that leads an exec takes the process's number.
+    fn uncount(&mut self, uid: u32) {
+        if let Some(count) = self.users.get_mut(&uid) {
+            *count -= 1;
+            if *count == 0 {
+                self.users.remove(&uid);
+            }
+        }
+    }
+
+    /// A process's real user has changed (setuid(2)): its threads count against the new one.
+    pub(crate) fn change_user(&mut self, process: &Process, uid: u32) {
+        let old = process.uid.swap(uid, Ordering::Relaxed);
+        for _ in 0..self.nodes.get(&process.pid).map_or(0, |node| node.threads.len()) {
+            self.uncount(old);
+            *self.users.entry(uid).or_default() += 1;
+        }
+    }
+
+    /// The threads of a process.
     pub(crate) fn threads(&self, pid: Pid) -> impl Iterator<Item = &Arc<Task>> + '_ {
         self.nodes.get(&pid).into_iter().flat_map(|node| node.threads.iter()).filter_map(|tid| self.tasks.get(tid))
     }
@@ -214,11 +269,11 @@ impl Tree {
         Some(node.process)
     }
 
-    /// Whether a group is orphaned: no member has a parent in another group of the same session (POSIX, 3.264). `leaving` is
-    /// counted as gone already.
+    /// Whether a group is orphaned: no member has a parent in another group of the same session (POSIX, 3.264). `leaving`, a
+    /// process, is counted as gone already, as member and as parent.
     pub(crate) fn is_orphaned(&self, group: Pid, leaving: Option<Pid>) -> bool {
         !self.members(group).filter(|&pid| Some(pid) != leaving).any(|pid| {
-            let Some(node) = self.nodes.get(&pid) else { return false };
+            let Some(node) = self.nodes.get(&pid).filter(|node| Some(node.parent) != leaving) else { return false };
             let parent = self.nodes.get(&node.parent);
             parent.is_some_and(|parent| parent.group != group && parent.session == node.session) && !node.process.is_zombie()
         })

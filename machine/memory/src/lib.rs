@@ -53,4 +53,4 @@ pub const PAGE_SIZE: usize = abi::PAGE_SIZE;
 /// Base-2 logarithm of [`PAGE_SIZE`].
 pub const PAGE_SHIFT: u32 = 12;
 /// First address beyond what a program may map with four-level tables: Linux's `TASK_SIZE_MAX`.
-pub const USER_END: usize = 0x7fff_ffff_f000;
+pub const USER_END: usize = abi::USER_END;

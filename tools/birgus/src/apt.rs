@@ -27,9 +27,7 @@ pub fn mirrors() -> Result<Vec<String>> {
         bail!("this needs packages from Debian, and this machine has no apt-get");
     }
     let format = "$(ORIGIN)\t$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)";
-    let text = Program::new("apt-get")
-        .args(["indextargets", "--format", format, "Created-By: Packages"])
-        .text()?;
+    let text = Program::new("apt-get").args(["indextargets", "--format", format, "Created-By: Packages"]).text()?;
     let found: BTreeSet<&str> = text.lines().filter_map(main_archive).collect();
     Ok(found.into_iter().map(str::to_owned).collect())
 }
@@ -37,8 +35,7 @@ pub fn mirrors() -> Result<Vec<String>> {
 /// The address in a line of `apt-get indextargets`, if it is of Debian's main archive. The origin is empty before the first
 /// `apt-get update`; the names of the security archive's releases end with `-security`.
 fn main_archive(line: &str) -> Option<&str> {
-    let [origin, address, release, component] =
-        line.split('\t').collect::<Vec<_>>().try_into().ok()?;
+    let [origin, address, release, component] = line.split('\t').collect::<Vec<_>>().try_into().ok()?;
     let debian = origin == "Debian" || origin.is_empty() && address.contains("debian");
     (debian && component == "main" && !release.ends_with("-security")).then_some(address)
 }
@@ -56,36 +53,22 @@ impl Apt {
         for name in ["lists/partial", "cache/archives/partial", "packages"] {
             create_folder(&folder.join(name))?;
         }
-        let apt = Self {
-            folder,
-            suite: suite.to_owned(),
-        };
+        let apt = Self { folder, suite: suite.to_owned() };
         apt.write_sources()?;
         apt.update()?;
         Ok(apt)
     }
 
     fn write_sources(&self) -> Result<()> {
-        let signed = if Path::new(KEYRING).exists() {
-            format!(" signed-by={KEYRING}")
-        } else {
-            String::new()
-        };
+        let signed = if Path::new(KEYRING).exists() { format!(" signed-by={KEYRING}") } else { String::new() };
         let mirrors = mirrors()?;
         if mirrors.is_empty() {
-            bail!(
-                "no Debian archive in this machine's apt sources: add one for {}, then try again",
-                self.suite
-            );
+            bail!("no Debian archive in this machine's apt sources: add one for {}, then try again", self.suite);
         }
-        let line =
-            |mirror: &String| format!("deb [arch=amd64{signed}] {mirror} {} main\n", self.suite);
+        let line = |mirror: &String| format!("deb [arch=amd64{signed}] {mirror} {} main\n", self.suite);
         fs::write(self.folder.join("status"), "")?;
-        fs::write(
-            self.folder.join("sources.list"),
-            mirrors.iter().map(line).collect::<String>(),
-        )
-        .with_context(|| format!("cannot write to {}", self.folder.display()))
+        fs::write(self.folder.join("sources.list"), mirrors.iter().map(line).collect::<String>())
+            .with_context(|| format!("cannot write to {}", self.folder.display()))
     }
 
     fn program(&self, name: &str) -> Program {
@@ -105,9 +88,7 @@ impl Apt {
         ];
         settings
             .iter()
-            .fold(Program::new(name), |program, setting| {
-                program.arg("-o").arg(setting)
-            })
+            .fold(Program::new(name), |program, setting| program.arg("-o").arg(setting))
             .variable("LC_ALL", "C.UTF-8")
     }
 
@@ -115,82 +96,45 @@ impl Apt {
         let stamp = self.folder.join("updated");
         let fresh = fs::metadata(&stamp)
             .and_then(|metadata| metadata.modified())
-            .is_ok_and(|time| {
-                SystemTime::now()
-                    .duration_since(time)
-                    .is_ok_and(|age| age < LISTS_LAST)
-            });
+            .is_ok_and(|time| SystemTime::now().duration_since(time).is_ok_and(|age| age < LISTS_LAST));
         if fresh {
             return Ok(());
         }
         let _step = say::step(format!("fetching the package lists of {}", self.suite));
-        let update = self
-            .program("apt-get")
-            .args(["-qq", "--error-on=any", "update"])
-            .quietly();
-        update.with_context(|| {
-            format!(
-                "the package lists of {} cannot be fetched; is there a network?",
-                self.suite
-            )
-        })?;
+        let update = self.program("apt-get").args(["-qq", "--error-on=any", "update"]).quietly();
+        update
+            .with_context(|| format!("the package lists of {} cannot be fetched; is there a network?", self.suite))?;
         fs::write(stamp, "").context("cannot write the cache")
     }
 
     /// What a package depends on, by name.
     pub fn dependencies(&self, package: &str) -> Result<Vec<String>> {
-        let text = self
-            .program("apt-cache")
-            .args(["depends", package])
-            .text()?;
-        Ok(text
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("Depends: "))
-            .map(str::to_owned)
-            .collect())
+        let text = self.program("apt-cache").args(["depends", package]).text()?;
+        Ok(text.lines().filter_map(|line| line.trim().strip_prefix("Depends: ")).map(str::to_owned).collect())
     }
 
     /// The versions that the suite has of a package.
     pub fn versions(&self, package: &str) -> Result<Vec<String>> {
-        let text = self
-            .program("apt-cache")
-            .args(["madison", package])
-            .text()?;
-        Ok(text
-            .lines()
-            .filter_map(|line| line.split('|').nth(1))
-            .map(|version| version.trim().to_owned())
-            .collect())
+        let text = self.program("apt-cache").args(["madison", package]).text()?;
+        Ok(text.lines().filter_map(|line| line.split('|').nth(1)).map(|version| version.trim().to_owned()).collect())
     }
 
     /// Fetches a package (`NAME` or `NAME=VERSION`) and unpacks it below `to`.
     pub fn unpack(&self, package: &str, to: &Path) -> Result<()> {
         let _step = say::step(format!("fetching {package}"));
-        let folder = self.folder.join("packages").join(format!(
-            "{}.{}",
-            package.replace(['=', '/'], "_"),
-            std::process::id()
-        ));
+        let folder =
+            self.folder.join("packages").join(format!("{}.{}", package.replace(['=', '/'], "_"), std::process::id()));
         create_folder(&folder)?;
-        let done = self.fetch(package, &folder).and_then(|file| {
-            Program::new("dpkg-deb")
-                .arg("-x")
-                .arg(&file)
-                .arg(to)
-                .quietly()
-        });
+        let done = self
+            .fetch(package, &folder)
+            .and_then(|file| Program::new("dpkg-deb").arg("-x").arg(&file).arg(to).quietly());
         let _ = fs::remove_dir_all(&folder);
         done.with_context(|| format!("package {package} of {}", self.suite))
     }
 
     fn fetch(&self, package: &str, folder: &Path) -> Result<PathBuf> {
-        self.program("apt-get")
-            .args(["-qq", "download", package])
-            .folder(folder)
-            .quietly()?;
-        let entry = fs::read_dir(folder)?
-            .next()
-            .context("apt-get fetched nothing")??;
+        self.program("apt-get").args(["-qq", "download", package]).folder(folder).quietly()?;
+        let entry = fs::read_dir(folder)?.next().context("apt-get fetched nothing")??;
         Ok(entry.path())
     }
 }
@@ -201,22 +145,10 @@ mod tests {
 
     #[test]
     fn the_main_archive_is_told_from_others() {
-        assert_eq!(
-            main_archive("Debian\thttp://m/debian/\tbookworm\tmain"),
-            Some("http://m/debian/")
-        );
-        assert_eq!(
-            main_archive("\thttp://m/debian/\tbookworm\tmain"),
-            Some("http://m/debian/")
-        );
-        assert_eq!(
-            main_archive("Debian\thttp://m/debian-security/\tbookworm-security\tmain"),
-            None
-        );
-        assert_eq!(
-            main_archive("Debian\thttp://m/debian/\tbookworm\tcontrib"),
-            None
-        );
+        assert_eq!(main_archive("Debian\thttp://m/debian/\tbookworm\tmain"), Some("http://m/debian/"));
+        assert_eq!(main_archive("\thttp://m/debian/\tbookworm\tmain"), Some("http://m/debian/"));
+        assert_eq!(main_archive("Debian\thttp://m/debian-security/\tbookworm-security\tmain"), None);
+        assert_eq!(main_archive("Debian\thttp://m/debian/\tbookworm\tcontrib"), None);
         assert_eq!(main_archive("Node Source\thttp://n/\tnodistro\tmain"), None);
         assert_eq!(main_archive(""), None);
     }

@@ -11,9 +11,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// What no artifact depends on.
-const NOT_SOURCES: [&str; 7] = [
-    ".git", "target", "tests", "docs", ".ci", ".github", "birgus",
-];
+const NOT_SOURCES: [&str; 7] = [".git", "target", "tests", "docs", ".ci", ".github", "birgus"];
 
 /// Which build of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,26 +41,20 @@ pub struct Built {
 
 /// Init's binary.
 pub fn init(paths: &Paths) -> Result<PathBuf> {
+    program(paths, "init")
+}
+
+/// A program for the guest, from `user/`.
+pub fn program(paths: &Paths, name: &str) -> Result<PathBuf> {
     let folder = paths.target.join("user");
-    let (binary, mark) = (folder.join("init"), folder.join("init.stamp"));
-    let fingerprint = [
-        "user",
-        "tools/protocol",
-        "Cargo.toml",
-        "rust-toolchain.toml",
-        ".cargo",
-    ]
-    .iter()
-    .try_fold(Fingerprint::default(), |all, name| {
-        all.tree(&paths.source.join(name), &[])
-    })?
-    .finish();
+    let (binary, mark) = (folder.join(name), folder.join(format!("{name}.stamp")));
+    let fingerprint = ["user", "tools/protocol", "Cargo.toml", "rust-toolchain.toml", ".cargo"]
+        .iter()
+        .try_fold(Fingerprint::default(), |all, name| all.tree(&paths.source.join(name), &[]))?
+        .finish();
     if !binary.exists() || !is_fresh(&mark, &fingerprint) {
-        cargo(
-            paths,
-            "building init",
-            &["build", "--package=init", "--profile=user"],
-        )?;
+        let package = format!("--package={name}");
+        cargo(paths, &format!("building {name}"), &["build", &package, "--profile=user"])?;
         stamp(&mark, &fingerprint)?;
     }
     Ok(binary)
@@ -72,29 +64,13 @@ pub fn init(paths: &Paths) -> Result<PathBuf> {
 pub fn kernel(paths: &Paths, profile: Profile) -> Result<Built> {
     let (profile_name, folder_name) = profile.names();
     let folder = paths.target.join(target::NAME).join(folder_name);
-    let built = Built {
-        image: folder.join("birgus"),
-        symbols: folder.join("birgus.symbols"),
-    };
+    let built = Built { image: folder.join("birgus"), symbols: folder.join("birgus.symbols") };
     let mark = folder.join("birgus.stamp");
-    let fingerprint = Fingerprint::default()
-        .text(profile_name)
-        .tree(&paths.source, &NOT_SOURCES)?
-        .finish();
+    let fingerprint = Fingerprint::default().text(profile_name).tree(&paths.source, &NOT_SOURCES)?.finish();
     if !built.image.exists() || !built.symbols.exists() || !is_fresh(&mark, &fingerprint) {
         target::provide(paths)?;
         let profile = format!("--profile={profile_name}");
-        cargo(
-            paths,
-            "building the kernel",
-            &[
-                "build",
-                "--package=kernel",
-                &profile,
-                "--target",
-                target::NAME,
-            ],
-        )?;
+        cargo(paths, "building the kernel", &["build", "--package=kernel", &profile, "--target", target::NAME])?;
         link::finish(&folder.join("birgus-kernel"), &built.image, &built.symbols)?;
         stamp(&mark, &fingerprint)?;
     }
@@ -104,17 +80,14 @@ pub fn kernel(paths: &Paths, profile: Profile) -> Result<Built> {
 /// Whether an ELF file has the section that only Birgus reserves.
 pub fn has_symbol_section(image: &Path) -> Result<bool> {
     let bytes = std::fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
-    let elf = object::File::parse(&*bytes)
-        .with_context(|| format!("{} is not an ELF file", image.display()))?;
+    let elf = object::File::parse(&*bytes).with_context(|| format!("{} is not an ELF file", image.display()))?;
     Ok(elf.section_by_name(ksyms_format::SECTION).is_some())
 }
 
 /// Runs cargo: with its own progress on a terminal, else in silence unless it fails.
 fn cargo(paths: &Paths, what: &str, arguments: &[&str]) -> Result<()> {
-    let program = Program::new("cargo")
-        .args(arguments)
-        .folder(&paths.source)
-        .variable("CARGO_TARGET_DIR", &paths.target);
+    let program =
+        Program::new("cargo").args(arguments).folder(&paths.source).variable("CARGO_TARGET_DIR", &paths.target);
     if std::io::stderr().is_terminal() {
         if !program.arg("--quiet").openly()? {
             bail!("{what} failed");
@@ -122,8 +95,5 @@ fn cargo(paths: &Paths, what: &str, arguments: &[&str]) -> Result<()> {
         return Ok(());
     }
     let _step = say::step(what);
-    program
-        .arg("--quiet")
-        .quietly()
-        .with_context(|| format!("{what} failed"))
+    program.arg("--quiet").quietly().with_context(|| format!("{what} failed"))
 }

@@ -7,16 +7,8 @@ use clap_complete::Shell;
 
 /// Birgus: a Linux-compatible kernel in Rust
 #[derive(Parser, Debug)]
-#[command(
-    name = "birgus",
-    version,
-    max_term_width = 100,
-    subcommand_required = true,
-    arg_required_else_help = true
-)]
-#[command(
-    after_help = "Try `birgus run` for a shell inside Birgus, `birgus run -- uname -a` for one command."
-)]
+#[command(name = "birgus", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "Try `birgus run` for a shell inside Birgus, `birgus run -- uname -a` for one command.")]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

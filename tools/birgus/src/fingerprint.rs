@@ -22,16 +22,13 @@ impl Fingerprint {
 
     /// Adds a file, or a folder with all below it except the names in `skip`.
     pub fn tree(mut self, path: &Path, skip: &[&str]) -> Result<Self> {
-        self.add(path, skip)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        self.add(path, skip).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(self)
     }
 
     /// Adds the content of a file.
     pub fn content(mut self, path: &Path) -> Result<Self> {
-        fs::read(path)
-            .with_context(|| format!("cannot read {}", path.display()))?
-            .hash(&mut self.0);
+        fs::read(path).with_context(|| format!("cannot read {}", path.display()))?.hash(&mut self.0);
         Ok(self)
     }
 
@@ -47,14 +44,7 @@ impl Fingerprint {
                 }
             }
         } else {
-            (
-                metadata.len(),
-                metadata.mtime(),
-                metadata.mtime_nsec(),
-                metadata.mode(),
-                metadata.uid(),
-                metadata.gid(),
-            )
+            (metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.mode(), metadata.uid(), metadata.gid())
                 .hash(&mut self.0);
         }
         Ok(())

@@ -42,25 +42,24 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             clap_complete::generate(shell, &mut Cli::command(), "birgus", &mut std::io::stdout());
             Ok(0)
         }
-        Command::Run(request) => run::run(&Paths::find()?, &request),
+        Command::Run(request) => {
+            doctor::provide_for_run(&request)?;
+            run::run(&Paths::find()?, &request)
+        }
         Command::Build { debug } => {
-            let profile = if debug {
-                artifacts::Profile::Debug
-            } else {
-                artifacts::Profile::Release
-            };
+            let profile = if debug { artifacts::Profile::Debug } else { artifacts::Profile::Release };
             let built = artifacts::kernel(&Paths::find()?, profile)?;
             println!("{}\n{}", built.image.display(), built.symbols.display());
             Ok(0)
         }
         Command::Image { root, anew } => {
-            println!(
-                "{}",
-                image::root::rebuild(&root, &Paths::find()?, anew)?.display()
-            );
+            println!("{}", image::root::rebuild(&root, &Paths::find()?, anew)?.display());
             Ok(0)
         }
-        Command::Test(options) => test::run(&Paths::find()?, &options),
+        Command::Test(options) => {
+            doctor::provide_for_tests()?;
+            test::run(&Paths::find()?, &options)
+        }
         Command::Doctor { install } => doctor::run(&Paths::find()?, install),
     }
 }

@@ -23,19 +23,13 @@ impl Paths {
             Some(source) => PathBuf::from(source),
             None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."),
         };
-        let source = source
-            .canonicalize()
-            .with_context(|| format!("source folder {}", source.display()))?;
+        let source = source.canonicalize().with_context(|| format!("source folder {}", source.display()))?;
         let target = absolute("CARGO_TARGET_DIR").unwrap_or_else(|| source.join("target"));
         let cache = absolute("XDG_CACHE_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
             .context("neither XDG_CACHE_HOME nor HOME is set: no place for the cache")?
             .join("birgus");
-        Ok(Self {
-            source,
-            target,
-            cache,
-        })
+        Ok(Self { source, target, cache })
     }
 
     /// A folder in the cache, created if need be.
@@ -48,9 +42,7 @@ impl Paths {
 
 /// An absolute path from the environment (the XDG specification says to ignore relative ones).
 fn absolute(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 /// Creates a folder and its parents.
@@ -63,9 +55,8 @@ pub fn replace_file(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Res
     let mut name = path.file_name().context("no file name")?.to_os_string();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
-    let done = write(&part).and_then(|()| {
-        fs::rename(&part, path).with_context(|| format!("cannot rename to {}", path.display()))
-    });
+    let done = write(&part)
+        .and_then(|()| fs::rename(&part, path).with_context(|| format!("cannot rename to {}", path.display())));
     if done.is_err() {
         let _ = fs::remove_file(&part);
     }

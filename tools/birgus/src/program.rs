@@ -14,10 +14,7 @@ pub struct Program {
 impl Program {
     /// A program found through PATH (or in the folders of the superuser's programs).
     pub fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            command: Command::new(name),
-        }
+        Self { name: name.to_owned(), command: Command::new(name) }
     }
 
     /// Adds one argument.
@@ -64,11 +61,7 @@ impl Program {
         let name = self.name.clone();
         let output = self.output()?;
         if !output.status.success() {
-            bail!(
-                "{name} failed ({}):\n{}",
-                output.status,
-                tail(&output.stderr, 20)
-            );
+            bail!("{name} failed ({}):\n{}", output.status, tail(&output.stderr, 20));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -81,19 +74,14 @@ impl Program {
     /// Runs it with the tool's own terminal; whether it succeeded.
     pub fn openly(mut self) -> Result<bool> {
         self.command.stdin(Stdio::null());
-        let status = self
-            .command
-            .status()
-            .map_err(|error| missing(&self.name, &error))?;
+        let status = self.command.status().map_err(|error| missing(&self.name, &error))?;
         Ok(status.success())
     }
 }
 
 fn missing(name: &str, error: &std::io::Error) -> anyhow::Error {
     if error.kind() == ErrorKind::NotFound {
-        anyhow::anyhow!(
-            "{name} is not installed: `birgus doctor` prints the command that installs it"
-        )
+        anyhow::anyhow!("{name} is not installed: `birgus doctor` prints the command that installs it")
     } else {
         anyhow::anyhow!("{name}: {error}")
     }

@@ -14,9 +14,7 @@ pub fn step(text: impl Into<String>) -> Step {
     }
     let style = ProgressStyle::with_template("{spinner} {msg} ({elapsed})")
         .unwrap_or_else(|_| ProgressStyle::default_spinner());
-    let bar = ProgressBar::new_spinner()
-        .with_style(style)
-        .with_message(text.into());
+    let bar = ProgressBar::new_spinner().with_style(style).with_message(text.into());
     bar.enable_steady_tick(Duration::from_millis(120));
     Step(bar)
 }

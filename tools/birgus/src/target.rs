@@ -33,26 +33,17 @@ pub fn provide(paths: &Paths) -> Result<()> {
     // The variable is for trying the other way.
     if exists("rustup") && std::env::var_os("BIRGUS_WITHOUT_RUSTUP").is_none() {
         let _step = say::step(format!("adding the target {NAME} by rustup"));
-        let added = Program::new("rustup")
-            .args(["target", "add", NAME])
-            .folder(&paths.source)
-            .output()?;
+        let added = Program::new("rustup").args(["target", "add", NAME]).folder(&paths.source).output()?;
         if added.status.success() && is_there(paths)? {
             return Ok(());
         }
     }
-    build(paths).with_context(|| {
-        format!(
-            "rustup could not add the target {NAME}, nor could it be built from Debian's sources"
-        )
-    })
+    build(paths)
+        .with_context(|| format!("rustup could not add the target {NAME}, nor could it be built from Debian's sources"))
 }
 
 fn sysroot(paths: &Paths) -> Result<PathBuf> {
-    let text = Program::new("rustc")
-        .args(["--print", "sysroot"])
-        .folder(&paths.source)
-        .text()?;
+    let text = Program::new("rustc").args(["--print", "sysroot"]).folder(&paths.source).text()?;
     Ok(PathBuf::from(text.trim()))
 }
 
@@ -63,18 +54,10 @@ fn libraries(sysroot: &Path) -> PathBuf {
 fn find_library(folder: &Path, name: &str) -> Option<PathBuf> {
     let prefix = format!("lib{name}-");
     let matches = |path: &PathBuf| {
-        let file = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         file.starts_with(&prefix) && file.ends_with(".rlib")
     };
-    fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(matches)
+    fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).find(matches)
 }
 
 /// Builds the libraries from Debian's package of the compiler's sources.
@@ -88,10 +71,7 @@ fn build(paths: &Paths) -> Result<()> {
     let link = SourceLink::new(&sysroot, &source)?;
     let built = Program::new("cargo")
         .args(["build", "--quiet", "--release", "--target", NAME])
-        .args([
-            "-Zbuild-std=core,alloc,compiler_builtins",
-            "-Zbuild-std-features=compiler-builtins-mem",
-        ])
+        .args(["-Zbuild-std=core,alloc,compiler_builtins", "-Zbuild-std-features=compiler-builtins-mem"])
         .folder(&scratch)
         .variable("RUSTC_BOOTSTRAP", "1")
         // The scratch crate is outside the tree whose file names the compiler; this is that compiler.
@@ -102,48 +82,29 @@ fn build(paths: &Paths) -> Result<()> {
         .quietly();
     drop(link);
     built?;
-    install(
-        &scratch.join("output").join(NAME).join("release/deps"),
-        &libraries(&sysroot),
-    )
+    install(&scratch.join("output").join(NAME).join("release/deps"), &libraries(&sysroot))
 }
 
 /// The version of the compiler in use, as in `1.95.0`.
 fn compiler_version(paths: &Paths) -> Result<String> {
-    let text = Program::new("rustc")
-        .arg("--version")
-        .folder(&paths.source)
-        .text()?;
-    text.split(' ')
-        .nth(1)
-        .map(str::to_owned)
-        .with_context(|| format!("rustc calls itself {text}"))
+    let text = Program::new("rustc").arg("--version").folder(&paths.source).text()?;
+    text.split(' ').nth(1).map(str::to_owned).with_context(|| format!("rustc calls itself {text}"))
 }
 
 /// The folder `library` of the compiler's sources, fetched once.
 fn fetch_source(paths: &Paths, version: &str) -> Result<PathBuf> {
     let folder = paths.cache.join("rust-src").join(version);
-    let library = folder
-        .join("usr/src")
-        .join(format!("rustc-{version}"))
-        .join("library");
+    let library = folder.join("usr/src").join(format!("rustc-{version}")).join("library");
     if !library.exists() {
         create_folder(&folder)?;
         let apt = Apt::of_suite(paths, SUITE)?;
         let versions = apt.versions("rust-src")?;
         let same = |candidate: &&String| candidate.split(['+', '-', '~']).next() == Some(version);
         let Some(package) = versions.iter().find(same) else {
-            bail!(
-                "{SUITE} has rust-src {}, and the compiler is {version}",
-                versions.join(", ")
-            );
+            bail!("{SUITE} has rust-src {}, and the compiler is {version}", versions.join(", "));
         };
         apt.unpack(&format!("rust-src={package}"), &folder)?;
-        ensure!(
-            library.exists(),
-            "rust-src {package} has no {}",
-            library.display()
-        );
+        ensure!(library.exists(), "rust-src {package} has no {}", library.display());
     }
     Ok(library)
 }
@@ -160,8 +121,7 @@ impl SourceLink {
         }
         create_folder(&folder)?;
         let _ = fs::remove_file(&link);
-        std::os::unix::fs::symlink(library, &link)
-            .with_context(|| format!("cannot write to {}", folder.display()))?;
+        std::os::unix::fs::symlink(library, &link).with_context(|| format!("cannot write to {}", folder.display()))?;
         Ok(Self(Some(link)))
     }
 }
@@ -181,20 +141,19 @@ fn path_with(sysroot: &Path) -> Result<std::ffi::OsString> {
 }
 
 fn write_crate(folder: &Path) -> Result<()> {
-    let manifest = "[package]\nname = \"empty\"\nedition = \"2024\"\n\n[workspace]\n\n[profile.release]\npanic = \"abort\"\n";
+    let manifest =
+        "[package]\nname = \"empty\"\nedition = \"2024\"\n\n[workspace]\n\n[profile.release]\npanic = \"abort\"\n";
     create_folder(&folder.join("src"))?;
     fs::write(folder.join("Cargo.toml"), manifest)?;
     fs::write(folder.join("src/lib.rs"), "#![no_std]\n").context("cannot write the cache")
 }
 
 fn install(from: &Path, to: &Path) -> Result<()> {
-    create_folder(to)
-        .context("the compiler's sysroot is not writable: run this once as its owner")?;
+    create_folder(to).context("the compiler's sysroot is not writable: run this once as its owner")?;
     for name in LIBRARIES {
         let library = find_library(from, name).with_context(|| format!("cargo built no {name}"))?;
         let file = library.file_name().context("no file name")?;
-        fs::copy(&library, to.join(file))
-            .with_context(|| format!("cannot write to {}", to.display()))?;
+        fs::copy(&library, to.join(file)).with_context(|| format!("cannot write to {}", to.display()))?;
     }
     Ok(())
 }

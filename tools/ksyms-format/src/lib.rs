@@ -40,11 +40,7 @@ pub fn lookup(section: &[u8], address: u64) -> Option<(&str, u64)> {
     let table = View::new(section)?;
     let offset = u32::try_from(address.checked_sub(table.base)?).ok()?;
     let (start, name) = table.entry(table.last_at_or_before(offset)?)?;
-    if name.is_empty() {
-        None
-    } else {
-        Some((name, u64::from(offset.checked_sub(start)?)))
-    }
+    if name.is_empty() { None } else { Some((name, u64::from(offset.checked_sub(start)?))) }
 }
 
 /// How many entries a section holds; 0 for one that was never filled.
@@ -65,33 +61,21 @@ impl<'a> View<'a> {
         let (base, rest) = rest.split_first_chunk::<8>()?;
         let (count, rest) = rest.split_first_chunk::<4>()?;
         let (names, rest) = rest.split_first_chunk::<4>()?;
-        let bytes = usize::try_from(u32::from_le_bytes(*count))
-            .ok()?
-            .checked_mul(ENTRY)?;
+        let bytes = usize::try_from(u32::from_le_bytes(*count)).ok()?.checked_mul(ENTRY)?;
         let (entries, rest) = rest.split_at_checked(bytes)?;
         let names = rest.get(..usize::try_from(u32::from_le_bytes(*names)).ok()?)?;
-        (*magic == MAGIC).then_some(Self {
-            base: u64::from_le_bytes(*base),
-            entries,
-            names,
-        })
+        (*magic == MAGIC).then_some(Self { base: u64::from_le_bytes(*base), entries, names })
     }
 
     fn offset(&self, index: usize) -> Option<u32> {
         let start = index.checked_mul(ENTRY)?;
-        self.entries
-            .get(start..)?
-            .first_chunk::<4>()
-            .map(|bytes| u32::from_le_bytes(*bytes))
+        self.entries.get(start..)?.first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes))
     }
 
     fn entry(&self, index: usize) -> Option<(u32, &'a str)> {
         let position = index.checked_mul(ENTRY)?.checked_add(4)?;
         let position = u32::from_le_bytes(*self.entries.get(position..)?.first_chunk::<4>()?);
-        let (&length, rest) = self
-            .names
-            .get(usize::try_from(position).ok()?..)?
-            .split_first()?;
+        let (&length, rest) = self.names.get(usize::try_from(position).ok()?..)?.split_first()?;
         let name = core::str::from_utf8(rest.get(..usize::from(length))?).ok()?;
         Some((self.offset(index)?, name))
     }

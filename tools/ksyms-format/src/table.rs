@@ -23,20 +23,13 @@ pub struct Symbol {
 pub fn write(symbols: &[Symbol]) -> Result<Vec<u8>, u64> {
     let mut starts: BTreeMap<u64, (&str, u64)> = BTreeMap::new();
     for symbol in symbols {
-        let entry = starts
-            .entry(symbol.address)
-            .or_insert((&symbol.name, symbol.size));
+        let entry = starts.entry(symbol.address).or_insert((&symbol.name, symbol.size));
         if symbol.name.as_str() < entry.0 {
             *entry = (&symbol.name, symbol.size.max(entry.1));
         }
     }
     let base = starts.keys().next().copied().unwrap_or(0);
-    let mut table = Table {
-        entries: Vec::new(),
-        names: Vec::new(),
-        positions: BTreeMap::new(),
-        base,
-    };
+    let mut table = Table { entries: Vec::new(), names: Vec::new(), positions: BTreeMap::new(), base };
     let mut after = starts.keys().copied().skip(1);
     for (&address, &(name, size)) in &starts {
         table.add(address, name)?;
@@ -97,9 +90,7 @@ fn shorten(name: &str) -> String {
     let half = (LONGEST_NAME - 4) / 2;
     let head = name.floor_char_boundary(half);
     let tail = name.len() - half;
-    let tail = (tail..=name.len())
-        .find(|&at| name.is_char_boundary(at))
-        .unwrap_or(name.len());
+    let tail = (tail..=name.len()).find(|&at| name.is_char_boundary(at)).unwrap_or(name.len());
     let mut short = String::from(name.get(..head).unwrap_or(""));
     short.push('…');
     short.push_str(name.get(tail..).unwrap_or(""));

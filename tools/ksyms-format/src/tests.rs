@@ -4,32 +4,20 @@ use crate::{LONGEST_NAME, Symbol, count, lookup, write};
 use proptest::prelude::*;
 
 fn symbol(address: u64, size: u64, name: &str) -> Symbol {
-    Symbol {
-        address,
-        size,
-        name: name.into(),
-    }
+    Symbol { address, size, name: name.into() }
 }
 
 #[test]
 fn addresses_find_their_function() {
     let base = 0xffff_ffff_8000_0000;
-    let table = write(&[
-        symbol(base + 0x20, 0x10, "b"),
-        symbol(base, 0x10, "a::a"),
-        symbol(base + 0x40, 0, "c"),
-    ])
-    .unwrap();
+    let table =
+        write(&[symbol(base + 0x20, 0x10, "b"), symbol(base, 0x10, "a::a"), symbol(base + 0x40, 0, "c")]).unwrap();
     assert_eq!(lookup(&table, base - 1), None);
     assert_eq!(lookup(&table, base), Some(("a::a", 0)));
     assert_eq!(lookup(&table, base + 0xf), Some(("a::a", 0xf)));
     assert_eq!(lookup(&table, base + 0x10), None, "a gap");
     assert_eq!(lookup(&table, base + 0x2f), Some(("b", 0xf)));
-    assert_eq!(
-        lookup(&table, base + 0x140),
-        Some(("c", 0x100)),
-        "size unknown"
-    );
+    assert_eq!(lookup(&table, base + 0x140), Some(("c", 0x100)), "size unknown");
     assert_eq!(count(&table), 5);
 }
 
@@ -46,18 +34,12 @@ fn long_names_keep_both_ends() {
     let name = format!("start::{}::end", "é".repeat(200));
     let table = write(&[symbol(1, 1, &name)]).unwrap();
     let (short, _) = lookup(&table, 1).unwrap();
-    assert!(
-        short.len() <= LONGEST_NAME && short.starts_with("start::") && short.ends_with("::end"),
-        "{short}"
-    );
+    assert!(short.len() <= LONGEST_NAME && short.starts_with("start::") && short.ends_with("::end"), "{short}");
 }
 
 #[test]
 fn a_span_beyond_four_gigabytes_is_refused() {
-    assert_eq!(
-        write(&[symbol(0, 1, "a"), symbol(1 << 32, 1, "b")]),
-        Err(1 << 32)
-    );
+    assert_eq!(write(&[symbol(0, 1, "a"), symbol(1 << 32, 1, "b")]), Err(1 << 32));
 }
 
 proptest! {

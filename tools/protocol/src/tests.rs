@@ -1,9 +1,7 @@
 //! Every message survives the wire, in pieces too; noise never panics.
 extern crate std;
 
-use crate::{
-    Connection, Decoded, Exit, HEADER, LONGEST, Malformed, Message, Mode, Run, decode, encode,
-};
+use crate::{Connection, Decoded, Exit, HEADER, LONGEST, Malformed, Message, Mode, Run, decode, encode};
 use proptest::prelude::*;
 use std::{vec, vec::Vec};
 
@@ -15,15 +13,7 @@ fn wire(message: &Message<'_>) -> Vec<u8> {
 }
 
 fn run(strings: &[u8], arguments: u32, environment: u32) -> Run<'_> {
-    Run {
-        mode: Mode::Terminal,
-        rows: 25,
-        columns: 80,
-        heartbeat: 5,
-        arguments,
-        environment,
-        strings,
-    }
+    Run { mode: Mode::Terminal, rows: 25, columns: 80, heartbeat: 5, arguments, environment, strings }
 }
 
 #[test]
@@ -37,11 +27,7 @@ fn each_message_survives() {
         Message::Started(Connection::PseudoTerminal),
         Message::Failed(2),
         Message::Alive,
-        Message::Exit(Exit {
-            wait_status: 0x300,
-            output: 1,
-            error: 2,
-        }),
+        Message::Exit(Exit { wait_status: 0x300, output: 1, error: 2 }),
     ];
     for message in messages {
         let bytes = wire(&message);

@@ -31,10 +31,7 @@ pub enum Decoded<'a> {
 /// Writes `message` to the front of `buffer` and returns its length, or `None` when it does not fit.
 #[must_use]
 pub fn encode(message: &Message<'_>, buffer: &mut [u8]) -> Option<usize> {
-    let mut writer = Writer {
-        buffer,
-        used: HEADER,
-    };
+    let mut writer = Writer { buffer, used: HEADER };
     let kind = match *message {
         Message::Run(run) => {
             writer.put(&[matches!(run.mode, Mode::Terminal).into(), 0, 0, 0])?;
@@ -109,20 +106,8 @@ fn parse(kind: u8, payload: &[u8]) -> Result<Message<'_>, Malformed> {
             };
             let (rows, columns, heartbeat) = (reader.u16()?, reader.u16()?, reader.u32()?);
             let (arguments, environment) = (reader.u32()?, reader.u32()?);
-            let run = Run {
-                mode,
-                rows,
-                columns,
-                heartbeat,
-                arguments,
-                environment,
-                strings: reader.rest,
-            };
-            return if run.is_well_formed() {
-                Ok(Message::Run(run))
-            } else {
-                Err(Malformed)
-            };
+            let run = Run { mode, rows, columns, heartbeat, arguments, environment, strings: reader.rest };
+            return if run.is_well_formed() { Ok(Message::Run(run)) } else { Err(Malformed) };
         }
         INPUT_END => Message::InputEnd(reader.u64()?),
         WINDOW_SIZE => Message::WindowSize(reader.u16()?, reader.u16()?),
@@ -134,18 +119,10 @@ fn parse(kind: u8, payload: &[u8]) -> Result<Message<'_>, Malformed> {
         }
         FAILED => Message::Failed(reader.u32()?),
         ALIVE => Message::Alive,
-        EXIT => Message::Exit(Exit {
-            wait_status: reader.u32()?,
-            output: reader.u64()?,
-            error: reader.u64()?,
-        }),
+        EXIT => Message::Exit(Exit { wait_status: reader.u32()?, output: reader.u64()?, error: reader.u64()? }),
         _ => return Err(Malformed),
     };
-    if reader.rest.is_empty() {
-        Ok(message)
-    } else {
-        Err(Malformed)
-    }
+    if reader.rest.is_empty() { Ok(message) } else { Err(Malformed) }
 }
 
 const fn connection_code(connection: Connection) -> u8 {

@@ -3,8 +3,8 @@
 use core::ffi::CStr;
 use protocol::{Mode, Run};
 use runtime::{
-    Descriptor, Errno, O_CLOEXEC, O_NOCTTY, O_RDONLY, O_RDWR, Pages, Text, change_folder,
-    duplicate, execute, exit, new_session, open, read, take_terminal, unblock_signals, write_all,
+    Descriptor, Errno, O_CLOEXEC, O_NOCTTY, O_RDONLY, O_RDWR, Pages, Text, change_folder, duplicate, execute, exit,
+    new_session, open, read, take_terminal, unblock_signals, write_all,
 };
 
 /// The shells to try when the host names no command.
@@ -35,22 +35,8 @@ impl Command {
             count => Vector::new(&mut each, count)?,
         };
         let environment = Vector::new(&mut each, run.environment as usize)?;
-        let Run {
-            mode,
-            rows,
-            columns,
-            heartbeat,
-            ..
-        } = *run;
-        Ok(Self {
-            strings,
-            arguments,
-            environment,
-            mode,
-            rows,
-            columns,
-            heartbeat,
-        })
+        let Run { mode, rows, columns, heartbeat, .. } = *run;
+        Ok(Self { strings, arguments, environment, mode, rows, columns, heartbeat })
     }
 
     /// Becomes the command, with `streams` as its standard input, output and error.
@@ -76,10 +62,7 @@ struct Vector(Pages);
 
 impl Vector {
     /// Of the next `count` strings, which must outlive the vector.
-    fn new<'a>(
-        strings: &mut impl Iterator<Item = &'a [u8]>,
-        count: usize,
-    ) -> runtime::Result<Self> {
+    fn new<'a>(strings: &mut impl Iterator<Item = &'a [u8]>, count: usize) -> runtime::Result<Self> {
         // Fresh pages are zero: the last pointer is null.
         let mut pages = Pages::new((count + 1) * size_of::<*const u8>())?;
         let places = pages.chunks_exact_mut(size_of::<*const u8>());
@@ -114,18 +97,11 @@ pub fn real_terminal() -> runtime::Result<Descriptor> {
         runtime::close(file);
     }
     let names = buffer.get(..length).unwrap_or(&[]).trim_ascii();
-    let name = names
-        .split(|&byte| byte == b' ')
-        .next_back()
-        .filter(|name| !name.is_empty())
-        .unwrap_or(b"ttyS0");
+    let name = names.split(|&byte| byte == b' ').next_back().filter(|name| !name.is_empty()).unwrap_or(b"ttyS0");
     let mut path = Text::<80>::new();
     path.put(b"/dev/").put(name);
-    open(
-        path.path().unwrap_or(c"/dev/ttyS0"),
-        O_RDWR | O_NOCTTY | O_CLOEXEC,
-    )
-    .or_else(|_| open(c"/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC))
+    open(path.path().unwrap_or(c"/dev/ttyS0"), O_RDWR | O_NOCTTY | O_CLOEXEC)
+        .or_else(|_| open(c"/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC))
 }
 
 /// execvp(3) for a vector of our own; says on standard error what failed, with the shell's statuses.
@@ -154,10 +130,7 @@ pub fn execute_by_path(arguments: *const *const u8, environment: *const *const u
         Errno::ENOENT => line.put(b": not found in the guest\n"),
         Errno::EACCES => line.put(b": permission denied\n"),
         Errno::ENOEXEC => line.put(b": not an executable format\n"),
-        errno => line
-            .put(b": cannot be executed, error ")
-            .number(u64::from(errno.0))
-            .put(b"\n"),
+        errno => line.put(b": cannot be executed, error ").number(u64::from(errno.0)).put(b"\n"),
     };
     let _ = write_all(2, line.bytes());
     exit(if failure == Errno::ENOENT { 127 } else { 126 })

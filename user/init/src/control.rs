@@ -16,11 +16,7 @@ pub struct Control {
 
 impl Control {
     pub fn new(port: Descriptor) -> runtime::Result<Self> {
-        Ok(Self {
-            port,
-            buffer: Pages::new(4096)?,
-            used: 0,
-        })
+        Ok(Self { port, buffer: Pages::new(4096)?, used: 0 })
     }
 
     /// Sends a message, waiting for room.
@@ -39,11 +35,7 @@ impl Control {
 
     /// Sleeps until the port is ready for `events`.
     pub fn wait(&self, events: i16) {
-        let mut polls = [Poll {
-            descriptor: self.port,
-            events,
-            returned: 0,
-        }];
+        let mut polls = [Poll { descriptor: self.port, events, returned: 0 }];
         let _ = poll(&mut polls, None);
         if polls[0].returned & POLLHUP != 0 {
             sleep(PAUSE);
@@ -51,11 +43,7 @@ impl Control {
     }
 
     pub fn interest(&self) -> Poll {
-        Poll {
-            descriptor: self.port,
-            events: POLLIN,
-            returned: 0,
-        }
+        Poll { descriptor: self.port, events: POLLIN, returned: 0 }
     }
 
     /// Hands each whole message that has arrived to `each`, which answers whether to go on. Never blocks.
@@ -95,10 +83,7 @@ impl Control {
     /// Reads towards `needed` bytes and no further, so that a message's strings may be kept where they are.
     fn read_more(&mut self, needed: usize) -> bool {
         let needed = needed.max(HEADER);
-        match read(
-            self.port,
-            self.buffer.get_mut(self.used..needed).unwrap_or(&mut []),
-        ) {
+        match read(self.port, self.buffer.get_mut(self.used..needed).unwrap_or(&mut [])) {
             Ok(length) if length > 0 => {
                 self.used += length;
                 true

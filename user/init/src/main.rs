@@ -36,10 +36,7 @@ extern "Rust" fn birgus_main(arguments: Arguments) -> i32 {
         }
     } else {
         say(b"init: no port to the host, no command: a shell on the console");
-        console::run(
-            [c"/bin/sh".as_ptr().cast(), core::ptr::null()].as_ptr(),
-            arguments.environment_vector(),
-        );
+        console::run([c"/bin/sh".as_ptr().cast(), core::ptr::null()].as_ptr(), arguments.environment_vector());
     }
     power_off();
     // PID 1 must not end: that is a panic, which would hide what happened before.

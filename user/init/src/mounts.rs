@@ -4,10 +4,7 @@
 //! is really missing shows itself in the command.
 
 use core::ffi::CStr;
-use runtime::{
-    O_CLOEXEC, O_RDONLY, Text, close, link, load_module, make_folder, mount, open, read,
-    set_host_name,
-};
+use runtime::{O_CLOEXEC, O_RDONLY, Text, close, link, load_module, make_folder, mount, open, read, set_host_name};
 
 const MS_NOSUID: usize = 2;
 const MS_NODEV: usize = 4;
@@ -24,48 +21,13 @@ struct Mount {
 }
 
 const MOUNTS: [Mount; 7] = [
-    Mount {
-        kind: c"proc",
-        path: c"/proc",
-        flags: MS_NOSUID | MS_NODEV | MS_NOEXEC,
-        options: c"",
-    },
-    Mount {
-        kind: c"sysfs",
-        path: c"/sys",
-        flags: MS_NOSUID | MS_NODEV | MS_NOEXEC,
-        options: c"",
-    },
-    Mount {
-        kind: c"devtmpfs",
-        path: c"/dev",
-        flags: MS_NOSUID,
-        options: c"mode=0755",
-    },
-    Mount {
-        kind: c"devpts",
-        path: c"/dev/pts",
-        flags: MS_NOSUID | MS_NOEXEC,
-        options: c"mode=620,gid=5,ptmxmode=666",
-    },
-    Mount {
-        kind: c"tmpfs",
-        path: c"/dev/shm",
-        flags: MS_NOSUID | MS_NODEV,
-        options: c"mode=1777",
-    },
-    Mount {
-        kind: c"tmpfs",
-        path: c"/run",
-        flags: MS_NOSUID | MS_NODEV,
-        options: c"mode=0755",
-    },
-    Mount {
-        kind: c"tmpfs",
-        path: c"/tmp",
-        flags: MS_NOSUID | MS_NODEV,
-        options: c"mode=1777",
-    },
+    Mount { kind: c"proc", path: c"/proc", flags: MS_NOSUID | MS_NODEV | MS_NOEXEC, options: c"" },
+    Mount { kind: c"sysfs", path: c"/sys", flags: MS_NOSUID | MS_NODEV | MS_NOEXEC, options: c"" },
+    Mount { kind: c"devtmpfs", path: c"/dev", flags: MS_NOSUID, options: c"mode=0755" },
+    Mount { kind: c"devpts", path: c"/dev/pts", flags: MS_NOSUID | MS_NOEXEC, options: c"mode=620,gid=5,ptmxmode=666" },
+    Mount { kind: c"tmpfs", path: c"/dev/shm", flags: MS_NOSUID | MS_NODEV, options: c"mode=1777" },
+    Mount { kind: c"tmpfs", path: c"/run", flags: MS_NOSUID | MS_NODEV, options: c"mode=0755" },
+    Mount { kind: c"tmpfs", path: c"/tmp", flags: MS_NOSUID | MS_NODEV, options: c"mode=1777" },
 ];
 
 const LINKS: [(&CStr, &CStr); 4] = [
@@ -110,10 +72,7 @@ pub fn load_modules() {
         };
         if let Err(errno) = load_module(file) {
             let mut line = Text::<128>::new();
-            line.put(b"init: module ")
-                .put(path.bytes())
-                .put(b": error ")
-                .number(u64::from(errno.0));
+            line.put(b"init: module ").put(path.bytes()).put(b": error ").number(u64::from(errno.0));
             crate::say(line.bytes());
         }
         close(file);

@@ -6,10 +6,7 @@
 
 use core::ffi::CStr;
 use protocol::PORTS;
-use runtime::{
-    Descriptor, O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR, Text, close, list_folder, open, read,
-    sleep,
-};
+use runtime::{Descriptor, O_CLOEXEC, O_NONBLOCK, O_RDONLY, O_RDWR, Text, close, list_folder, open, read, sleep};
 
 /// Tries, and milliseconds between two of them: ten seconds in all.
 const TRIES: u32 = 2000;
@@ -29,12 +26,7 @@ pub fn find() -> Option<Ports> {
     for _ in 0..TRIES {
         if try_all(&mut found) {
             let [control, input, output, error] = found;
-            return Some(Ports {
-                control: control?,
-                input: input?,
-                output: output?,
-                error: error?,
-            });
+            return Some(Ports { control: control?, input: input?, output: output?, error: error? });
         }
         sleep(PAUSE);
     }
@@ -55,9 +47,7 @@ fn try_all(found: &mut [Option<Descriptor>; PORTS.len()]) -> bool {
 /// Opens the port `vportNpM` if its `name` file names one of ours.
 fn try_named(device: &CStr, found: &mut [Option<Descriptor>; PORTS.len()]) {
     let mut path = Text::<128>::new();
-    path.put(b"/sys/class/virtio-ports/")
-        .put(device.to_bytes())
-        .put(b"/name");
+    path.put(b"/sys/class/virtio-ports/").put(device.to_bytes()).put(b"/name");
     let Some(Ok(file)) = path.path().map(|path| open(path, O_RDONLY | O_CLOEXEC)) else {
         return;
     };
@@ -77,8 +67,8 @@ fn try_fixed(found: &mut [Option<Descriptor>; PORTS.len()]) {
     for ((number, wanted), slot) in PORTS.iter().enumerate().zip(found) {
         if slot.is_none() {
             let number = [b'0' + number as u8 + 1];
-            *slot = open_device(b"/dev/virtio-ports/", wanted.as_bytes())
-                .or_else(|| open_device(b"/dev/vport0p", &number));
+            *slot =
+                open_device(b"/dev/virtio-ports/", wanted.as_bytes()).or_else(|| open_device(b"/dev/vport0p", &number));
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::ports::Ports;
 use crate::stream::Stream;
 use protocol::{Connection, Exit, Malformed, Message, Mode};
 use runtime::{
-    Descriptor, Errno, O_RDONLY, O_WRONLY, POLLIN, Poll, close, fork, kill, now, pipe, poll,
-    pseudo_terminal, read, reap, set_nonblocking, set_window_size, sleep,
+    Descriptor, Errno, O_RDONLY, O_WRONLY, POLLIN, Poll, close, fork, kill, now, pipe, poll, pseudo_terminal, read,
+    reap, set_nonblocking, set_window_size, sleep,
 };
 
 /// kill(2): every process but the caller.
@@ -53,11 +53,7 @@ pub fn serve(ports: &Ports) -> Result<(), Malformed> {
                 leftover = session.finish();
                 // Whatever it left running goes with it, as it would with the machine.
                 kill(EVERYBODY, SIGKILL);
-                control.send(&Message::Exit(Exit {
-                    wait_status,
-                    output,
-                    error,
-                }));
+                control.send(&Message::Exit(Exit { wait_status, output, error }));
             }
             Err(errno) => control.send(&Message::Failed(u32::from(errno.0))),
         }
@@ -80,14 +76,7 @@ impl Leftover {
                 Ok(length) if length > 0 => self.received += length as u64,
                 Ok(_) => sleep(PAUSE),
                 Err(Errno::EAGAIN) => {
-                    let _ = poll(
-                        &mut [Poll {
-                            descriptor: input,
-                            events: POLLIN,
-                            returned: 0,
-                        }],
-                        None,
-                    );
+                    let _ = poll(&mut [Poll { descriptor: input, events: POLLIN, returned: 0 }], None);
                 }
                 Err(_) => break,
             }
@@ -97,18 +86,13 @@ impl Leftover {
 }
 
 /// The next command; none when the machine is to be switched off.
-fn await_command(
-    control: &mut Control,
-    leftover: &mut Leftover,
-) -> Result<Option<Command>, Malformed> {
+fn await_command(control: &mut Control, leftover: &mut Leftover) -> Result<Option<Command>, Malformed> {
     let mut answer = None;
     while answer.is_none() {
         control.wait(POLLIN);
         control.receive(|message| {
             match message {
-                Message::Run(run) => {
-                    answer = Some(Command::new(&run).map(Some).map_err(|_| Malformed))
-                }
+                Message::Run(run) => answer = Some(Command::new(&run).map(Some).map_err(|_| Malformed)),
                 Message::PowerOff => answer = Some(Ok(None)),
                 Message::InputEnd(total) => leftover.total = Some(total),
                 _ => {}
@@ -134,17 +118,7 @@ impl Session {
     fn with(child: i32, connection: Connection, command: &Command) -> Self {
         let heartbeat = (command.heartbeat > 0).then(|| u64::from(command.heartbeat) * 1000);
         let (input, output, error) = (None, None, None);
-        Self {
-            child,
-            connection,
-            terminal: -1,
-            input,
-            output,
-            error,
-            input_received: 0,
-            input_total: None,
-            heartbeat,
-        }
+        Self { child, connection, terminal: -1, input, output, error, input_received: 0, input_total: None, heartbeat }
     }
 
     fn on_pipes(command: &Command, ports: &Ports) -> runtime::Result<Self> {
@@ -166,16 +140,9 @@ impl Session {
         })
     }
 
-    fn on_terminal(
-        command: &Command,
-        ports: &Ports,
-        master: Descriptor,
-        slave: Descriptor,
-    ) -> runtime::Result<Self> {
+    fn on_terminal(command: &Command, ports: &Ports, master: Descriptor, slave: Descriptor) -> runtime::Result<Self> {
         set_window_size(master, command.rows, command.columns);
-        let Some(child) = fork()? else {
-            command.start([slave; 3], Some(slave))
-        };
+        let Some(child) = fork()? else { command.start([slave; 3], Some(slave)) };
         close(slave);
         set_nonblocking(master, runtime::O_RDWR)?;
         Ok(Self {
@@ -189,13 +156,8 @@ impl Session {
     fn on_serial(command: &Command) -> runtime::Result<Self> {
         let terminal = real_terminal()?;
         set_window_size(terminal, command.rows, command.columns);
-        let Some(child) = fork()? else {
-            command.start([terminal; 3], Some(terminal))
-        };
-        Ok(Self {
-            terminal,
-            ..Self::with(child, Connection::Serial, command)
-        })
+        let Some(child) = fork()? else { command.start([terminal; 3], Some(terminal)) };
+        Ok(Self { terminal, ..Self::with(child, Connection::Serial, command) })
     }
 
     /// Shuttles until the command ends; its wait status.
@@ -207,11 +169,7 @@ impl Session {
             if host_absent {
                 polls[1].descriptor = -1;
             }
-            let pause = if host_absent {
-                Some(PAUSE)
-            } else {
-                self.heartbeat
-            };
+            let pause = if host_absent { Some(PAUSE) } else { self.heartbeat };
             let interrupted = poll(&mut polls, pause) == Err(Errno::EINTR);
             if interrupted && let Some(status) = self.reap_all() {
                 return Ok(status);
@@ -230,17 +188,9 @@ impl Session {
     fn interests(&self, control: &Control) -> [Poll; 4] {
         let of = |stream: &Option<Stream>| match stream {
             Some(stream) => stream.interest(),
-            None => Poll {
-                descriptor: -1,
-                ..Poll::default()
-            },
+            None => Poll { descriptor: -1, ..Poll::default() },
         };
-        [
-            control.interest(),
-            of(&self.input),
-            of(&self.output),
-            of(&self.error),
-        ]
+        [control.interest(), of(&self.input), of(&self.output), of(&self.error)]
     }
 
     fn obey(&mut self, control: &mut Control) -> Result<(), Malformed> {
@@ -261,12 +211,8 @@ impl Session {
         let mut host_absent = false;
         if let Some(input) = &mut self.input {
             host_absent = input.pump(TURN);
-            let all_here = self
-                .input_total
-                .is_some_and(|total| input.received >= total);
-            if (all_here && !input.is_pending() || input.deaf)
-                && self.connection == Connection::Pipes
-            {
+            let all_here = self.input_total.is_some_and(|total| input.received >= total);
+            if (all_here && !input.is_pending() || input.deaf) && self.connection == Connection::Pipes {
                 input.close_destination();
                 self.input_received = input.received;
                 self.input = None;
@@ -307,25 +253,15 @@ impl Session {
         if self.connection == Connection::Serial {
             close(self.terminal);
         }
-        Leftover {
-            received,
-            total: self.input_total,
-        }
+        Leftover { received, total: self.input_total }
     }
 
     /// Sends what the command left in its pipes or terminal; the totals of both streams. What its own children still write
     /// later is not the command's output.
     fn drain(&mut self) -> (u64, u64) {
-        let silence = if self.connection == Connection::PseudoTerminal {
-            SILENCE
-        } else {
-            0
-        };
+        let silence = if self.connection == Connection::PseudoTerminal { SILENCE } else { 0 };
         let mut sent = [0; 2];
-        for (stream, sent) in [&mut self.output, &mut self.error]
-            .into_iter()
-            .zip(&mut sent)
-        {
+        for (stream, sent) in [&mut self.output, &mut self.error].into_iter().zip(&mut sent) {
             if let Some(stream) = stream {
                 drain_stream(stream, silence);
                 *sent = stream.sent;

@@ -25,17 +25,7 @@ pub struct Stream {
 impl Stream {
     pub fn new(from: Descriptor, to: Descriptor) -> runtime::Result<Self> {
         let buffer = Pages::new(ROOM)?;
-        Ok(Self {
-            from,
-            to,
-            buffer,
-            start: 0,
-            end: 0,
-            received: 0,
-            sent: 0,
-            ended: false,
-            deaf: false,
-        })
+        Ok(Self { from, to, buffer, start: 0, end: 0, received: 0, sent: 0, ended: false, deaf: false })
     }
 
     /// Whether bytes were read that are not yet written.
@@ -46,23 +36,11 @@ impl Stream {
     /// What to wait for before the next [`pump`](Self::pump).
     pub fn interest(&self) -> Poll {
         if self.is_pending() {
-            Poll {
-                descriptor: self.to,
-                events: POLLOUT,
-                returned: 0,
-            }
+            Poll { descriptor: self.to, events: POLLOUT, returned: 0 }
         } else if self.ended {
-            Poll {
-                descriptor: -1,
-                events: 0,
-                returned: 0,
-            }
+            Poll { descriptor: -1, events: 0, returned: 0 }
         } else {
-            Poll {
-                descriptor: self.from,
-                events: POLLIN,
-                returned: 0,
-            }
+            Poll { descriptor: self.from, events: POLLIN, returned: 0 }
         }
     }
 
@@ -88,10 +66,7 @@ impl Stream {
     /// Writes what is pending; `false` when some stays.
     fn flush(&mut self) -> bool {
         while self.is_pending() && !self.deaf {
-            match write(
-                self.to,
-                self.buffer.get(self.start..self.end).unwrap_or(&[]),
-            ) {
+            match write(self.to, self.buffer.get(self.start..self.end).unwrap_or(&[])) {
                 Ok(length) => {
                     self.start += length;
                     self.sent += length as u64;

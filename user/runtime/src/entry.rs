@@ -78,10 +78,7 @@ extern "C" fn enter(stack: *const usize) -> ! {
     let count = unsafe { *stack };
     let argument_vector = stack.wrapping_add(1).cast();
     let environment = stack.wrapping_add(count + 2).cast();
-    exit(birgus_main(Arguments {
-        argument_vector,
-        environment,
-    }))
+    exit(birgus_main(Arguments { argument_vector, environment }))
 }
 
 #[panic_handler]
@@ -89,10 +86,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     let mut text = Text::<256>::new();
     text.put(b"panic in a guest program");
     if let Some(place) = info.location() {
-        text.put(b" at ")
-            .put(place.file().as_bytes())
-            .put(b":")
-            .number(u64::from(place.line()));
+        text.put(b" at ").put(place.file().as_bytes()).put(b":").number(u64::from(place.line()));
     }
     text.put(b"\n");
     let _ = write_all(2, text.bytes());

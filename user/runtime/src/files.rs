@@ -30,12 +30,7 @@ const F_SETFL: usize = 4;
 /// open(2).
 pub fn open(path: &CStr, flags: u32) -> Result<Descriptor> {
     // SAFETY: `path` is a string closed by a NUL.
-    let descriptor = unsafe {
-        call(
-            number::OPENAT,
-            [AT_FDCWD, path.as_ptr() as usize, flags as usize, 0, 0, 0],
-        )?
-    };
+    let descriptor = unsafe { call(number::OPENAT, [AT_FDCWD, path.as_ptr() as usize, flags as usize, 0, 0, 0])? };
     Ok(descriptor as Descriptor)
 }
 
@@ -52,19 +47,8 @@ pub fn close(descriptor: Descriptor) {
 pub fn read(descriptor: Descriptor, buffer: &mut [u8]) -> Result<usize> {
     loop {
         // SAFETY: the buffer is ours to write.
-        let answer = unsafe {
-            call(
-                number::READ,
-                [
-                    descriptor as usize,
-                    buffer.as_mut_ptr() as usize,
-                    buffer.len(),
-                    0,
-                    0,
-                    0,
-                ],
-            )
-        };
+        let answer =
+            unsafe { call(number::READ, [descriptor as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0]) };
         if answer != Err(Errno::EINTR) {
             return answer;
         }
@@ -78,19 +62,8 @@ pub fn read(descriptor: Descriptor, buffer: &mut [u8]) -> Result<usize> {
 pub fn write(descriptor: Descriptor, bytes: &[u8]) -> Result<usize> {
     loop {
         // SAFETY: the kernel only reads the slice.
-        let answer = unsafe {
-            call(
-                number::WRITE,
-                [
-                    descriptor as usize,
-                    bytes.as_ptr() as usize,
-                    bytes.len(),
-                    0,
-                    0,
-                    0,
-                ],
-            )
-        };
+        let answer =
+            unsafe { call(number::WRITE, [descriptor as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0]) };
         if answer != Err(Errno::EINTR) {
             return answer;
         }
@@ -116,12 +89,7 @@ pub fn write_all(descriptor: Descriptor, mut bytes: &[u8]) -> Result<()> {
 pub fn pipe() -> Result<(Descriptor, Descriptor)> {
     let mut ends = [0_i32; 2];
     // SAFETY: the kernel writes two descriptors.
-    unsafe {
-        call(
-            number::PIPE2,
-            [ends.as_mut_ptr() as usize, O_CLOEXEC as usize, 0, 0, 0, 0],
-        )?
-    };
+    unsafe { call(number::PIPE2, [ends.as_mut_ptr() as usize, O_CLOEXEC as usize, 0, 0, 0, 0])? };
     Ok((ends[0], ends[1]))
 }
 
@@ -140,20 +108,7 @@ pub fn duplicate(from: Descriptor, to: Descriptor) -> Result<()> {
 /// fcntl(2).
 pub fn set_nonblocking(descriptor: Descriptor, flags: u32) -> Result<()> {
     // SAFETY: no pointers for F_SETFL.
-    unsafe {
-        call(
-            number::FCNTL,
-            [
-                descriptor as usize,
-                F_SETFL,
-                (flags | O_NONBLOCK) as usize,
-                0,
-                0,
-                0,
-            ],
-        )
-        .map(drop)
-    }
+    unsafe { call(number::FCNTL, [descriptor as usize, F_SETFL, (flags | O_NONBLOCK) as usize, 0, 0, 0]).map(drop) }
 }
 
 /// Creates a folder (mode 0755).
@@ -171,13 +126,7 @@ pub fn make_folder(path: &CStr) -> Result<()> {
 /// symlink(2).
 pub fn link(target: &CStr, path: &CStr) -> Result<()> {
     // SAFETY: strings closed by a NUL.
-    unsafe {
-        call(
-            number::SYMLINK,
-            [target.as_ptr() as usize, path.as_ptr() as usize, 0, 0, 0, 0],
-        )
-        .map(drop)
-    }
+    unsafe { call(number::SYMLINK, [target.as_ptr() as usize, path.as_ptr() as usize, 0, 0, 0, 0]).map(drop) }
 }
 
 /// Changes the working directory.
@@ -194,11 +143,7 @@ pub fn change_folder(path: &CStr) -> Result<()> {
 /// # Errors
 /// mount(2).
 pub fn mount(kind: &CStr, path: &CStr, flags: usize, options: &CStr) -> Result<()> {
-    let (name, path, options) = (
-        kind.as_ptr() as usize,
-        path.as_ptr() as usize,
-        options.as_ptr() as usize,
-    );
+    let (name, path, options) = (kind.as_ptr() as usize, path.as_ptr() as usize, options.as_ptr() as usize);
     // SAFETY: strings closed by a NUL.
     unsafe { call(number::MOUNT, [name, path, name, flags, options, 0]).map(drop) }
 }
@@ -209,13 +154,7 @@ pub fn mount(kind: &CStr, path: &CStr, flags: usize, options: &CStr) -> Result<(
 /// `finit_module(2)`.
 pub fn load_module(file: Descriptor) -> Result<()> {
     // SAFETY: the parameters are an empty string.
-    unsafe {
-        call(
-            number::FINIT_MODULE,
-            [file as usize, c"".as_ptr() as usize, 0, 0, 0, 0],
-        )
-        .map(drop)
-    }
+    unsafe { call(number::FINIT_MODULE, [file as usize, c"".as_ptr() as usize, 0, 0, 0, 0]).map(drop) }
 }
 
 /// Calls `each` with the name of every entry of a folder, until it answers `false`.
@@ -226,14 +165,7 @@ pub fn list_folder(path: &CStr, mut each: impl FnMut(&CStr) -> bool) -> Result<(
     let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)?;
     let mut buffer = [0_u8; 1024];
     let answer = loop {
-        let arguments = [
-            folder as usize,
-            buffer.as_mut_ptr() as usize,
-            buffer.len(),
-            0,
-            0,
-            0,
-        ];
+        let arguments = [folder as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
         // SAFETY: the buffer is ours to write.
         match unsafe { call(number::GETDENTS64, arguments) } {
             Ok(0) => break Ok(()),
@@ -290,16 +222,9 @@ pub struct Poll {
 /// ppoll(2); EINTR when a signal came.
 pub fn poll(polls: &mut [Poll], milliseconds: Option<u64>) -> Result<usize> {
     let limit = milliseconds.map(crate::processes::timespec);
-    let limit = limit
-        .as_ref()
-        .map_or(0, |limit| core::ptr::from_ref(limit) as usize);
+    let limit = limit.as_ref().map_or(0, |limit| core::ptr::from_ref(limit) as usize);
     let mask = 0_u64;
     let mask = core::ptr::from_ref(&mask) as usize;
     // SAFETY: the pointers are to locals and to the slice, with its length; the mask is of the kernel's 8 bytes.
-    unsafe {
-        call(
-            number::PPOLL,
-            [polls.as_mut_ptr() as usize, polls.len(), limit, mask, 8, 0],
-        )
-    }
+    unsafe { call(number::PPOLL, [polls.as_mut_ptr() as usize, polls.len(), limit, mask, 8, 0]) }
 }

@@ -21,19 +21,7 @@ impl Pages {
     pub fn new(length: usize) -> Result<Self> {
         let length = length.max(1);
         // SAFETY: a new private mapping touches nothing that exists.
-        let start = unsafe {
-            call(
-                number::MMAP,
-                [
-                    0,
-                    length,
-                    PROT_READ_WRITE,
-                    MAP_PRIVATE_ANONYMOUS,
-                    usize::MAX,
-                    0,
-                ],
-            )?
-        };
+        let start = unsafe { call(number::MMAP, [0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, usize::MAX, 0])? };
         let start = NonNull::new(start as *mut u8).ok_or(Errno::EFAULT)?;
         // INVARIANT: `start` is a mapping of `length` bytes that nothing else refers to.
         Ok(Self { start, length })
@@ -59,12 +47,7 @@ impl DerefMut for Pages {
 impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: the type's invariant; nothing can refer to the memory any more.
-        let _ = unsafe {
-            call(
-                number::MUNMAP,
-                [self.start.as_ptr() as usize, self.length, 0, 0, 0, 0],
-            )
-        };
+        let _ = unsafe { call(number::MUNMAP, [self.start.as_ptr() as usize, self.length, 0, 0, 0, 0]) };
     }
 }
 

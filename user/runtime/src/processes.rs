@@ -43,25 +43,9 @@ pub fn fork() -> Result<Option<i32>> {
 ///
 /// # Safety
 /// `path` and every string of the two null-terminated vectors are closed by a NUL.
-pub unsafe fn execute(
-    path: *const u8,
-    arguments: *const *const u8,
-    environment: *const *const u8,
-) -> Errno {
+pub unsafe fn execute(path: *const u8, arguments: *const *const u8, environment: *const *const u8) -> Errno {
     // SAFETY: the caller's.
-    let answer = unsafe {
-        call(
-            number::EXECVE,
-            [
-                path as usize,
-                arguments as usize,
-                environment as usize,
-                0,
-                0,
-                0,
-            ],
-        )
-    };
+    let answer = unsafe { call(number::EXECVE, [path as usize, arguments as usize, environment as usize, 0, 0, 0]) };
     answer.err().unwrap_or(Errno::ENOSYS)
 }
 
@@ -109,20 +93,9 @@ pub fn new_session() {
 /// sigaction(2).
 pub fn catch(signal: usize) -> Result<()> {
     // `struct sigaction`: handler, flags, restorer, mask.
-    let action = [
-        ignore as *const () as u64,
-        SA_RESTORER,
-        restore as *const () as u64,
-        0,
-    ];
+    let action = [ignore as *const () as u64, SA_RESTORER, restore as *const () as u64, 0];
     // SAFETY: the action outlives the call; its handler does nothing and its restorer is rt_sigreturn.
-    unsafe {
-        call(
-            number::RT_SIGACTION,
-            [signal, action.as_ptr() as usize, 0, 8, 0, 0],
-        )
-        .map(drop)
-    }
+    unsafe { call(number::RT_SIGACTION, [signal, action.as_ptr() as usize, 0, 8, 0, 0]).map(drop) }
 }
 
 /// From now on SIGCHLD is blocked but in [`poll`](crate::poll), which it interrupts.
@@ -133,25 +106,14 @@ pub fn watch_children() -> Result<()> {
     catch(SIGCHLD)?;
     let mask = 1_u64 << (SIGCHLD - 1);
     // SAFETY: the mask outlives the call.
-    unsafe {
-        call(
-            number::RT_SIGPROCMASK,
-            [SIG_BLOCK, core::ptr::from_ref(&mask) as usize, 0, 8, 0, 0],
-        )
-        .map(drop)
-    }
+    unsafe { call(number::RT_SIGPROCMASK, [SIG_BLOCK, core::ptr::from_ref(&mask) as usize, 0, 8, 0, 0]).map(drop) }
 }
 
 /// Lets all signals in, as a new program expects.
 pub fn unblock_signals() {
     let mask = 0_u64;
     // SAFETY: the mask outlives the call.
-    let _ = unsafe {
-        call(
-            number::RT_SIGPROCMASK,
-            [SIG_SETMASK, core::ptr::from_ref(&mask) as usize, 0, 8, 0, 0],
-        )
-    };
+    let _ = unsafe { call(number::RT_SIGPROCMASK, [SIG_SETMASK, core::ptr::from_ref(&mask) as usize, 0, 8, 0, 0]) };
 }
 
 extern "C" fn ignore(_signal: i32) {}
@@ -174,33 +136,18 @@ pub fn sleep(milliseconds: u64) {
 pub fn now() -> u64 {
     let mut time = [0_u64; 2];
     // SAFETY: the kernel writes one timespec.
-    let _ = unsafe {
-        call(
-            number::CLOCK_GETTIME,
-            [CLOCK_MONOTONIC, time.as_mut_ptr() as usize, 0, 0, 0, 0],
-        )
-    };
+    let _ = unsafe { call(number::CLOCK_GETTIME, [CLOCK_MONOTONIC, time.as_mut_ptr() as usize, 0, 0, 0, 0]) };
     time[0] * 1000 + time[1] / 1_000_000
 }
 
 /// Names the machine.
 pub fn set_host_name(name: &[u8]) {
     // SAFETY: the kernel reads the slice.
-    let _ = unsafe {
-        call(
-            number::SETHOSTNAME,
-            [name.as_ptr() as usize, name.len(), 0, 0, 0, 0],
-        )
-    };
+    let _ = unsafe { call(number::SETHOSTNAME, [name.as_ptr() as usize, name.len(), 0, 0, 0, 0]) };
 }
 
 /// Switches the machine off; returns only when the kernel refuses.
 pub fn power_off() {
     // SAFETY: the two magic numbers and LINUX_REBOOT_CMD_POWER_OFF of reboot(2); no pointers.
-    let _ = unsafe {
-        call(
-            number::REBOOT,
-            [0xfee1_dead, 0x2812_1969, 0x4321_fedc, 0, 0, 0],
-        )
-    };
+    let _ = unsafe { call(number::REBOOT, [0xfee1_dead, 0x2812_1969, 0x4321_fedc, 0, 0, 0]) };
 }

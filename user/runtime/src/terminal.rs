@@ -21,19 +21,7 @@ pub fn take_terminal(terminal: Descriptor) -> Result<()> {
 pub fn set_window_size(terminal: Descriptor, rows: u16, columns: u16) {
     let size = [rows, columns, 0, 0];
     // SAFETY: `struct winsize` is four 16-bit numbers.
-    let _ = unsafe {
-        call(
-            number::IOCTL,
-            [
-                terminal as usize,
-                TIOCSWINSZ,
-                size.as_ptr() as usize,
-                0,
-                0,
-                0,
-            ],
-        )
-    };
+    let _ = unsafe { call(number::IOCTL, [terminal as usize, TIOCSWINSZ, size.as_ptr() as usize, 0, 0, 0]) };
 }
 
 /// A new pseudo-terminal: the master's and the slave's end.
@@ -47,23 +35,10 @@ pub fn pseudo_terminal() -> Result<(Descriptor, Descriptor)> {
     // SAFETY: each reads or writes one integer.
     unsafe {
         call(number::IOCTL, [master as usize, TIOCSPTLCK, place, 0, 0, 0])?;
-        call(
-            number::IOCTL,
-            [
-                master as usize,
-                TIOCGPTN,
-                core::ptr::from_mut(&mut number) as usize,
-                0,
-                0,
-                0,
-            ],
-        )?;
+        call(number::IOCTL, [master as usize, TIOCGPTN, core::ptr::from_mut(&mut number) as usize, 0, 0, 0])?;
     }
     let mut path = Text::<32>::new();
     path.put(b"/dev/pts/").number(u64::from(number));
-    let slave = open(
-        path.path().unwrap_or(c"/dev/pts/0"),
-        O_RDWR | O_NOCTTY | O_CLOEXEC,
-    )?;
+    let slave = open(path.path().unwrap_or(c"/dev/pts/0"), O_RDWR | O_NOCTTY | O_CLOEXEC)?;
     Ok((master, slave))
 }

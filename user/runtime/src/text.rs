@@ -16,10 +16,7 @@ impl<const N: usize> Text<N> {
     /// An empty line.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            bytes: [0; N],
-            used: 0,
-        }
+        Self { bytes: [0; N], used: 0 }
     }
 
     /// Appends bytes.
@@ -65,11 +62,7 @@ fn in_base(mut value: u64, base: u64, buffer: &mut [u8; 20]) -> &[u8] {
     let mut used = 0;
     for place in buffer.iter_mut().rev() {
         let digit = (value % base) as u8;
-        *place = if digit < 10 {
-            b'0' + digit
-        } else {
-            b'a' + digit - 10
-        };
+        *place = if digit < 10 { b'0' + digit } else { b'a' + digit - 10 };
         used += 1;
         value /= base;
         if value == 0 {

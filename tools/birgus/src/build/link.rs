@@ -15,11 +15,7 @@ pub fn finish(linked: &Path, image: &Path, symbols: &Path) -> Result<()> {
     replace_file(symbols, |part| Ok(fs::write(part, &filled)?))?;
     replace_file(image, |part| {
         fs::write(part, &filled)?;
-        if exists("strip") {
-            Program::new("strip").arg("--strip-all").arg(part).quietly()
-        } else {
-            Ok(())
-        }
+        if exists("strip") { Program::new("strip").arg("--strip-all").arg(part).quietly() } else { Ok(()) }
     })
 }
 
@@ -27,17 +23,10 @@ pub fn finish(linked: &Path, image: &Path, symbols: &Path) -> Result<()> {
 fn fill(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
     let (table, place) = {
         let elf = object::File::parse(&*bytes).context("not an ELF file")?;
-        let symbols: Vec<Symbol> = elf
-            .symbols()
-            .filter_map(|symbol| function(&symbol))
-            .collect();
-        let table = ksyms_format::write(&symbols)
-            .map_err(|span| anyhow::anyhow!("its functions span {span:#x} bytes"))?;
-        (
-            table,
-            elf.section_by_name(SECTION)
-                .and_then(|section| section.file_range()),
-        )
+        let symbols: Vec<Symbol> = elf.symbols().filter_map(|symbol| function(&symbol)).collect();
+        let table =
+            ksyms_format::write(&symbols).map_err(|span| anyhow::anyhow!("its functions span {span:#x} bytes"))?;
+        (table, elf.section_by_name(SECTION).and_then(|section| section.file_range()))
     };
     let Some((start, length)) = place else {
         return Ok(bytes);
@@ -48,24 +37,16 @@ fn fill(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         "its {} bytes of symbols do not fit into the {length} of {SECTION}: reserve more in the linker script",
         table.len()
     );
-    bytes
-        .get_mut(start..start + table.len())
-        .context("a section outside the file")?
-        .copy_from_slice(&table);
+    bytes.get_mut(start..start + table.len()).context("a section outside the file")?.copy_from_slice(&table);
     Ok(bytes)
 }
 
 fn function<'a>(symbol: &impl ObjectSymbol<'a>) -> Option<Symbol> {
     // Entry points in assembly often have no type.
-    let code = matches!(symbol.kind(), SymbolKind::Text)
-        || symbol.is_global() && symbol.kind() == SymbolKind::Unknown;
+    let code = matches!(symbol.kind(), SymbolKind::Text) || symbol.is_global() && symbol.kind() == SymbolKind::Unknown;
     if !code || symbol.is_undefined() || symbol.address() < 1 << 63 {
         return None;
     }
     let name = format!("{:#}", rustc_demangle::demangle(symbol.name().ok()?));
-    (!name.is_empty()).then(|| Symbol {
-        address: symbol.address(),
-        size: symbol.size(),
-        name,
-    })
+    (!name.is_empty()).then(|| Symbol { address: symbol.address(), size: symbol.size(), name })
 }

@@ -33,18 +33,14 @@ pub fn expand(from: &mut dyn io::BufRead, to: &mut dyn Write) -> Result<()> {
     let compression = Compression::of(from.fill_buf()?);
     match compression {
         Compression::None => io::copy(from, to).map(drop)?,
-        Compression::Gzip => {
-            io::copy(&mut flate2::bufread::MultiGzDecoder::new(from), to).map(drop)?
-        }
+        Compression::Gzip => io::copy(&mut flate2::bufread::MultiGzDecoder::new(from), to).map(drop)?,
         Compression::Zstandard => {
-            let mut decoder =
-                ruzstd::decoding::StreamingDecoder::new(from).context("not a zstd file")?;
+            let mut decoder = ruzstd::decoding::StreamingDecoder::new(from).context("not a zstd file")?;
             io::copy(&mut decoder, to).map(drop)?;
         }
         Compression::Xz => {
             let mut from = from;
-            lzma_rs::xz_decompress(&mut from, &mut &mut *to)
-                .map_err(|error| anyhow::anyhow!("xz: {error:?}"))?;
+            lzma_rs::xz_decompress(&mut from, &mut &mut *to).map_err(|error| anyhow::anyhow!("xz: {error:?}"))?;
         }
     }
     Ok(())
@@ -59,20 +55,11 @@ pub fn cpio_to_cpio(from: &Path, to: &Path) -> Result<()> {
     part.flush()?;
     drop(part);
     let mut start = [0; 6];
-    File::open(to)?
-        .read_exact(&mut start)
-        .with_context(|| format!("{} is empty", from.display()))?;
-    ensure!(
-        start == *b"070701" || start == *b"070702",
-        "{} is not a cpio archive of format newc",
-        from.display()
-    );
+    File::open(to)?.read_exact(&mut start).with_context(|| format!("{} is empty", from.display()))?;
+    ensure!(start == *b"070701" || start == *b"070702", "{} is not a cpio archive of format newc", from.display());
     // Another archive follows: kernels look for it at a multiple of 4.
     let length = std::fs::metadata(to)?.len();
-    File::options()
-        .write(true)
-        .open(to)?
-        .set_len(length.next_multiple_of(512))?;
+    File::options().write(true).open(to)?.set_len(length.next_multiple_of(512))?;
     Ok(())
 }
 
@@ -114,34 +101,21 @@ fn add_entry(
 ) -> Result<()> {
     let path = entry.path_bytes().into_owned();
     let name = clean(&path);
-    let target = entry
-        .link_name_bytes()
-        .map(|target| target.into_owned())
-        .unwrap_or_default();
+    let target = entry.link_name_bytes().map(|target| target.into_owned()).unwrap_or_default();
     let kind = match entry.header().entry_type() {
         tar::EntryType::Link => {
             let target = clean(&target);
-            let Some(&(inode, attributes)) = inodes.get(target) else {
-                bail!("a link to nothing: {}", text(name))
-            };
-            let shared = Shared {
-                inode,
-                names: names.get(target).copied().unwrap_or(2),
-            };
+            let Some(&(inode, attributes)) = inodes.get(target) else { bail!("a link to nothing: {}", text(name)) };
+            let shared = Shared { inode, names: names.get(target).copied().unwrap_or(2) };
             return Ok(writer.add_from(name, &attributes, Some(shared), 0, &mut io::empty())?);
         }
-        kind => {
-            kind_of(kind).with_context(|| format!("{} is of a kind that cpio lacks", text(name)))?
-        }
+        kind => kind_of(kind).with_context(|| format!("{} is of a kind that cpio lacks", text(name)))?,
     };
     let attributes = attributes_of(entry.header(), kind)?;
     if kind == Kind::Link {
         return Ok(writer.add(name, &attributes, &target)?);
     }
-    let shared = names.get(name).map(|&names| Shared {
-        inode: writer.new_inode(),
-        names,
-    });
+    let shared = names.get(name).map(|&names| Shared { inode: writer.new_inode(), names });
     if let Some(shared) = shared {
         inodes.insert(name.to_vec(), (shared.inode, attributes));
     }
@@ -151,9 +125,7 @@ fn add_entry(
 
 fn kind_of(kind: tar::EntryType) -> Option<Kind> {
     match kind {
-        tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => {
-            Some(Kind::File)
-        }
+        tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => Some(Kind::File),
         tar::EntryType::Directory => Some(Kind::Folder),
         tar::EntryType::Symlink => Some(Kind::Link),
         tar::EntryType::Char => Some(Kind::CharacterDevice),
@@ -173,14 +145,7 @@ fn attributes_of(header: &tar::Header, kind: Kind) -> Result<Attributes> {
         _ => (0, 0),
     };
     let (owner, group) = (narrow(header.uid()?)?, narrow(header.gid()?)?);
-    Ok(Attributes {
-        kind,
-        mode: header.mode()?,
-        owner,
-        group,
-        time: header.mtime()?,
-        device,
-    })
+    Ok(Attributes { kind, mode: header.mode()?, owner, group, time: header.mtime()?, device })
 }
 
 /// A member's name without what tar writes around it; the root itself is ".".

@@ -43,22 +43,13 @@ const FILES: [(&str, &str); 8] = [
         "etc/passwd",
         "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nuser:x:1000:1000:user:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
     ),
-    (
-        "etc/group",
-        "root:x:0:\ndaemon:x:1:\ntty:x:5:\nuser:x:1000:\nnogroup:x:65534:\n",
-    ),
-    (
-        "etc/shadow",
-        "root::19000:0:99999:7:::\nuser::19000:0:99999:7:::\nnobody:*:19000:0:99999:7:::\n",
-    ),
+    ("etc/group", "root:x:0:\ndaemon:x:1:\ntty:x:5:\nuser:x:1000:\nnogroup:x:65534:\n"),
+    ("etc/shadow", "root::19000:0:99999:7:::\nuser::19000:0:99999:7:::\nnobody:*:19000:0:99999:7:::\n"),
     ("etc/shells", "/bin/sh\n/bin/ash\n"),
     ("etc/hostname", "birgus\n"),
     ("etc/hosts", "127.0.0.1 localhost birgus\n"),
     ("etc/profile", "export PS1='\\u@\\h:\\w\\$ '\n"),
-    (
-        "etc/nsswitch.conf",
-        "passwd: files\ngroup: files\nhosts: files dns\n",
-    ),
+    ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
 ];
 
 /// Writes the root's archive.
@@ -66,9 +57,8 @@ pub fn build(paths: &Paths, to: &Path) -> Result<()> {
     let binary = binary(paths)?;
     let bytes = fs::read(&binary).with_context(|| format!("cannot read {}", binary.display()))?;
     let applets = applets(&binary)?;
-    let mut writer = Writer::new(BufWriter::new(
-        File::create(to).with_context(|| format!("cannot write {}", to.display()))?,
-    ));
+    let mut writer =
+        Writer::new(BufWriter::new(File::create(to).with_context(|| format!("cannot write {}", to.display()))?));
     write(&mut writer, &bytes, &applets)?;
     writer.finish()?.flush()?;
     Ok(())
@@ -80,19 +70,11 @@ fn write(writer: &mut Writer<impl Write>, binary: &[u8], applets: &BTreeSet<Stri
     }
     for (name, text) in FILES {
         let mode = if name == "etc/shadow" { 0o600 } else { 0o644 };
-        writer.add(
-            name.as_bytes(),
-            &Attributes::new(Kind::File, mode),
-            text.as_bytes(),
-        )?;
+        writer.add(name.as_bytes(), &Attributes::new(Kind::File, mode), text.as_bytes())?;
     }
     writer.add(b"bin/busybox", &Attributes::new(Kind::File, 0o755), binary)?;
     for applet in applets.iter().filter(|applet| *applet != "bin/busybox") {
-        writer.add(
-            applet.as_bytes(),
-            &Attributes::new(Kind::Link, 0o777),
-            b"/bin/busybox",
-        )?;
+        writer.add(applet.as_bytes(), &Attributes::new(Kind::Link, 0o777), b"/bin/busybox")?;
     }
     Ok(())
 }

@@ -54,14 +54,7 @@ pub struct Attributes {
 impl Attributes {
     /// Root's, from the beginning of time.
     pub const fn new(kind: Kind, mode: u32) -> Self {
-        Self {
-            kind,
-            mode,
-            owner: 0,
-            group: 0,
-            time: 0,
-            device: (0, 0),
-        }
+        Self { kind, mode, owner: 0, group: 0, time: 0, device: (0, 0) }
     }
 }
 
@@ -81,11 +74,7 @@ pub struct Writer<W> {
 
 impl<W: Write> Writer<W> {
     pub fn new(to: W) -> Self {
-        Self {
-            to,
-            written: 0,
-            next_inode: 1,
-        }
+        Self { to, written: 0, next_inode: 1 }
     }
 
     /// A number for a file with several names.
@@ -111,10 +100,7 @@ impl<W: Write> Writer<W> {
     ) -> io::Result<()> {
         let shared = match shared {
             Some(shared) => shared,
-            None => Shared {
-                inode: self.new_inode(),
-                names: 1,
-            },
+            None => Shared { inode: self.new_inode(), names: 1 },
         };
         self.header(name, attributes, shared, length)?;
         let copied = io::copy(&mut io::Read::take(data, length), &mut self.to)?;
@@ -126,40 +112,18 @@ impl<W: Write> Writer<W> {
         self.pad(4)
     }
 
-    fn header(
-        &mut self,
-        name: &[u8],
-        attributes: &Attributes,
-        shared: Shared,
-        length: u64,
-    ) -> io::Result<()> {
+    fn header(&mut self, name: &[u8], attributes: &Attributes, shared: Shared, length: u64) -> io::Result<()> {
         let time = u32::try_from(attributes.time).unwrap_or(u32::MAX);
         let mode = attributes.kind.bits() | attributes.mode & 0o7777;
-        let (owner, group, (major, minor)) =
-            (attributes.owner, attributes.group, attributes.device);
-        let fields = [
-            shared.inode,
-            mode,
-            owner,
-            group,
-            shared.names,
-            time,
-            narrow(length)?,
-            0,
-            0,
-            major,
-            minor,
-        ];
+        let (owner, group, (major, minor)) = (attributes.owner, attributes.group, attributes.device);
+        let fields = [shared.inode, mode, owner, group, shared.names, time, narrow(length)?, 0, 0, major, minor];
         self.fields(fields, name.strip_prefix(b"/").unwrap_or(name))
     }
 
     /// Eleven fields, then the name's length, an unused checksum, and the name.
     fn fields(&mut self, fields: [u32; 11], name: &[u8]) -> io::Result<()> {
         let mut header = String::from(MAGIC);
-        for field in fields
-            .into_iter()
-            .chain([narrow(name.len() as u64 + 1)?, 0])
-        {
+        for field in fields.into_iter().chain([narrow(name.len() as u64 + 1)?, 0]) {
             header.push_str(&format!("{field:08X}"));
         }
         self.put(header.as_bytes())?;

@@ -13,13 +13,8 @@ use std::path::Path;
 pub const EDITION: &str = "debian-2";
 
 /// What nothing in the guest reads and every boot would unpack.
-const EXCLUDED: [&str; 5] = [
-    "/usr/share/doc/*",
-    "/usr/share/man/*",
-    "/usr/share/info/*",
-    "/usr/share/locale/*",
-    "/usr/share/lintian/*",
-];
+const EXCLUDED: [&str; 5] =
+    ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*"];
 
 /// Packages of every root: what a person at the shell expects beyond the essential ones.
 const ALWAYS: [&str; 1] = ["procps"];
@@ -27,21 +22,13 @@ const ALWAYS: [&str; 1] = ["procps"];
 /// Writes the archive of a root with `packages`.
 pub fn build(paths: &Paths, packages: &[String], to: &Path) -> Result<()> {
     if !exists("mmdebstrap") {
-        bail!(
-            "a Debian root needs mmdebstrap: `birgus doctor` prints the command that installs it"
-        );
+        bail!("a Debian root needs mmdebstrap: `birgus doctor` prints the command that installs it");
     }
     for package in packages {
-        let fine =
-            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
-        ensure!(
-            !package.is_empty() && package.bytes().all(fine),
-            "'{package}' is not the name of a package"
-        );
+        let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+        ensure!(!package.is_empty() && package.bytes().all(fine), "'{package}' is not the name of a package");
     }
-    let tar = paths
-        .cache_folder("roots")?
-        .join(format!("debian.{}.tar", std::process::id()));
+    let tar = paths.cache_folder("roots")?.join(format!("debian.{}.tar", std::process::id()));
     let built = bootstrap(packages, &tar).and_then(|()| {
         let _step = say::step("converting the root to cpio");
         archive::tar_to_cpio(&tar, to)
@@ -54,17 +41,10 @@ pub fn build(paths: &Paths, packages: &[String], to: &Path) -> Result<()> {
 fn bootstrap(packages: &[String], tar: &Path) -> Result<()> {
     let _step = say::step(format!(
         "building a Debian root ({})",
-        if packages.is_empty() {
-            "essential".to_owned()
-        } else {
-            packages.join(", ")
-        }
+        if packages.is_empty() { "essential".to_owned() } else { packages.join(", ") }
     ));
-    let modes: &[&str] = if rustix::process::geteuid().is_root() {
-        &["root", "unshare"]
-    } else {
-        &["unshare", "fakechroot"]
-    };
+    let modes: &[&str] =
+        if rustix::process::geteuid().is_root() { &["root", "unshare"] } else { &["unshare", "fakechroot"] };
     let mut said = String::new();
     for mode in modes {
         let output = command(mode, packages, tar)?.output()?;
@@ -73,20 +53,14 @@ fn bootstrap(packages: &[String], tar: &Path) -> Result<()> {
         }
         said.push_str(&format!("in mode {mode}:\n{}\n", tail(&output.stderr, 12)));
     }
-    bail!(
-        "mmdebstrap could not build the root; it needs the network and the packages' right names\n{said}"
-    )
+    bail!("mmdebstrap could not build the root; it needs the network and the packages' right names\n{said}")
 }
 
 fn command(mode: &str, packages: &[String], tar: &Path) -> Result<Program> {
     let mut include: Vec<&str> = ALWAYS.to_vec();
     include.extend(packages.iter().map(String::as_str));
     let mut program = Program::new("mmdebstrap")
-        .args([
-            "--variant=essential",
-            "--architectures=amd64",
-            "--format=tar",
-        ])
+        .args(["--variant=essential", "--architectures=amd64", "--format=tar"])
         .arg(format!("--mode={mode}"))
         .arg(format!("--include={}", include.join(",")))
         .arg("--aptopt=APT::Install-Recommends \"false\"")
@@ -97,8 +71,5 @@ fn command(mode: &str, packages: &[String], tar: &Path) -> Result<Program> {
         program = program.arg(format!("--dpkgopt=path-exclude={pattern}"));
     }
     // Without a Debian source on this machine mmdebstrap falls back on its own default.
-    Ok(program
-        .arg(SUITE)
-        .arg(tar)
-        .args(apt::mirrors().unwrap_or_default().first()))
+    Ok(program.arg(SUITE).arg(tar).args(apt::mirrors().unwrap_or_default().first()))
 }

@@ -34,22 +34,15 @@ impl FromStr for Root {
         if let Some(packages) = text.strip_prefix("debian")
             && (packages.is_empty() || packages.starts_with(':'))
         {
-            let packages: BTreeSet<&str> = packages
-                .trim_start_matches(':')
-                .split(',')
-                .filter(|name| !name.is_empty())
-                .collect();
-            return Ok(Self::Debian(
-                packages.into_iter().map(str::to_owned).collect(),
-            ));
+            let packages: BTreeSet<&str> =
+                packages.trim_start_matches(':').split(',').filter(|name| !name.is_empty()).collect();
+            return Ok(Self::Debian(packages.into_iter().map(str::to_owned).collect()));
         }
         let path = PathBuf::from(text);
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => Ok(Self::Folder(path)),
             Ok(_) => Ok(Self::Archive(path)),
-            Err(error) => Err(format!(
-                "{error}; a root is busybox, debian[:PKG,…], a folder, or a cpio archive"
-            )),
+            Err(error) => Err(format!("{error}; a root is busybox, debian[:PKG,…], a folder, or a cpio archive")),
         }
     }
 }
@@ -68,19 +61,14 @@ impl Root {
         let name = self.name()?;
         let file = paths.cache_folder("roots")?.join(format!("{name}.cpio"));
         if !file.exists() {
-            replace_file(&file, |part| self.build(paths, part))
-                .with_context(|| format!("the root {self}"))?;
+            replace_file(&file, |part| self.build(paths, part)).with_context(|| format!("the root {self}"))?;
         }
         Ok((file, name))
     }
 
     /// Forgets the cached archive.
     pub fn forget(&self, paths: &Paths) -> Result<()> {
-        let _ = std::fs::remove_file(
-            paths
-                .cache_folder("roots")?
-                .join(format!("{}.cpio", self.name()?)),
-        );
+        let _ = std::fs::remove_file(paths.cache_folder("roots")?.join(format!("{}.cpio", self.name()?)));
         Ok(())
     }
 
@@ -90,11 +78,7 @@ impl Root {
             Self::Busybox => busybox::EDITION.to_owned(),
             Self::Empty => "empty".to_owned(),
             Self::Debian(packages) => {
-                let hash = Fingerprint::default()
-                    .text(debian::EDITION)
-                    .text(SUITE)
-                    .text(&packages.join(","))
-                    .finish();
+                let hash = Fingerprint::default().text(debian::EDITION).text(SUITE).text(&packages.join(",")).finish();
                 format!("debian-{hash}")
             }
             Self::Folder(path) => format!("folder-{}", of_path(path)?),
@@ -134,9 +118,7 @@ impl std::fmt::Display for Root {
 }
 
 fn of_path(path: &Path) -> Result<String> {
-    let path = path
-        .canonicalize()
-        .with_context(|| format!("cannot find {}", path.display()))?;
+    let path = path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?;
     Ok(Fingerprint::default().tree(&path, &[])?.finish())
 }
 
@@ -177,17 +159,9 @@ mod tests {
     fn names_of_roots() {
         assert_eq!("busybox".parse(), Ok(Root::Busybox));
         assert_eq!("debian".parse(), Ok(Root::Debian(vec![])));
-        assert_eq!(
-            "debian:gcc,bc,gcc".parse(),
-            Ok(Root::Debian(vec!["bc".into(), "gcc".into()]))
-        );
+        assert_eq!("debian:gcc,bc,gcc".parse(), Ok(Root::Debian(vec!["bc".into(), "gcc".into()])));
         assert_eq!("/".parse(), Ok(Root::Folder("/".into())));
         assert!("debianish".parse::<Root>().is_err());
-        assert!(
-            "/no/such/place"
-                .parse::<Root>()
-                .unwrap_err()
-                .contains("a root is")
-        );
+        assert!("/no/such/place".parse::<Root>().unwrap_err().contains("a root is"));
     }
 }

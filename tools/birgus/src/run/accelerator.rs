@@ -30,12 +30,7 @@ const PATIENCE_EMULATION: Duration = Duration::from_secs(60);
 
 /// KVM if a guest boots with it, else emulation.
 pub fn choose(paths: &Paths, request: &Request, plan: &Plan) -> Result<Accelerator> {
-    if OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/kvm")
-        .is_err()
-    {
+    if OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
         return Ok(Accelerator::Emulation);
     }
     let host = host_name()?;
@@ -52,13 +47,7 @@ pub fn choose(paths: &Paths, request: &Request, plan: &Plan) -> Result<Accelerat
         return Ok(Accelerator::Kvm);
     }
     // A kernel that boots nowhere says nothing about KVM.
-    if boots(
-        paths,
-        request,
-        plan,
-        Accelerator::Emulation,
-        PATIENCE_EMULATION,
-    )? {
+    if boots(paths, request, plan, Accelerator::Emulation, PATIENCE_EMULATION)? {
         fingerprint::stamp(&file, &format!("{host} fails"))?;
     }
     Ok(Accelerator::Emulation)
@@ -68,39 +57,19 @@ pub fn choose(paths: &Paths, request: &Request, plan: &Plan) -> Result<Accelerat
 fn host_name() -> Result<String> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let program = std::env::split_paths(&path)
-        .map(|folder| folder.join(qemu::PROGRAM))
-        .find(|file| file.is_file());
+    let program = std::env::split_paths(&path).map(|folder| folder.join(qemu::PROGRAM)).find(|file| file.is_file());
     let program = program.unwrap_or_else(|| PathBuf::from("/"));
     let metadata = fs::metadata(program)?;
-    Ok(Fingerprint::default()
-        .text(&boot)
-        .text(&format!("{:?} {}", metadata.modified()?, metadata.len()))
-        .finish())
+    Ok(Fingerprint::default().text(&boot).text(&format!("{:?} {}", metadata.modified()?, metadata.len())).finish())
 }
 
-fn boots(
-    paths: &Paths,
-    request: &Request,
-    plan: &Plan,
-    accelerator: Accelerator,
-    patience: Duration,
-) -> Result<bool> {
+fn boots(paths: &Paths, request: &Request, plan: &Plan, accelerator: Accelerator, patience: Duration) -> Result<bool> {
     let init = artifacts::init(paths)?;
     let kernel = plan.kernel.clone();
-    let additions = Additions {
-        init: &init,
-        modules: &kernel.modules,
-        modules_name: &kernel.modules_name,
-    };
+    let (modules, modules_name) = (&kernel.modules, kernel.modules_name.as_str());
+    let additions = Additions { init: &init, modules, modules_name, files: &[] };
     let initrd = initrd::assemble(paths, &Root::Empty, &additions)?;
-    let plan = Plan {
-        initrd,
-        memory: 256,
-        accelerator,
-        kernel,
-        clock_khz: plan.clock_khz,
-    };
+    let plan = Plan { initrd, memory: 256, accelerator, kernel, clock_khz: plan.clock_khz };
     let request = Request {
         root: Root::Empty,
         smp: 1,

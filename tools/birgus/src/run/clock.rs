@@ -23,13 +23,7 @@ impl Measurement {
         let bracket = || {
             let before = Instant::now();
             let counter = read_counter();
-            (
-                before.elapsed(),
-                Self {
-                    counter,
-                    time: before,
-                },
-            )
+            (before.elapsed(), Self { counter, time: before })
         };
         let mut best = bracket();
         for _ in 0..8 {
@@ -55,9 +49,7 @@ impl Measurement {
         std::thread::sleep(SPAN.saturating_sub(self.time.elapsed()));
         let now = Self::start();
         let nanoseconds = now.time.duration_since(self.time).as_nanos().max(1);
-        let rate = u64::try_from(
-            u128::from(now.counter.wrapping_sub(self.counter)) * 1_000_000 / nanoseconds,
-        )?;
+        let rate = u64::try_from(u128::from(now.counter.wrapping_sub(self.counter)) * 1_000_000 / nanoseconds)?;
         fingerprint::stamp(&file, &format!("{} {rate}", boot.trim()))?;
         Ok(rate)
     }

@@ -35,20 +35,10 @@ impl Kernel {
     pub fn find(paths: &Paths, request: &Request) -> Result<Self> {
         match &request.kernel {
             None => {
-                let profile = if request.debug {
-                    Profile::Debug
-                } else {
-                    Profile::Release
-                };
+                let profile = if request.debug { Profile::Debug } else { Profile::Release };
                 let built = artifacts::kernel(paths, profile)?;
                 let (image, symbols) = (built.image, Some(built.symbols));
-                Ok(Self {
-                    image,
-                    symbols,
-                    family: Family::Birgus,
-                    modules: Vec::new(),
-                    modules_name: String::new(),
-                })
+                Ok(Self { image, symbols, family: Family::Birgus, modules: Vec::new(), modules_name: String::new() })
             }
             Some(name) if name.as_os_str() == "linux" => {
                 let fetched = linux::fetch(paths)?;
@@ -62,17 +52,13 @@ impl Kernel {
         let family = family(image)?;
         let mut kernel = Self {
             image: image.to_owned(),
-            symbols: (family == Family::Birgus)
-                .then(|| image.with_extension("symbols"))
-                .filter(|file| file.exists()),
+            symbols: (family == Family::Birgus).then(|| image.with_extension("symbols")).filter(|file| file.exists()),
             family,
             modules: Vec::new(),
             modules_name: String::new(),
         };
         if family == Family::Linux
-            && let Some(folder) = modules
-                .map(Path::to_owned)
-                .or_else(|| linux::modules_beside(image))
+            && let Some(folder) = modules.map(Path::to_owned).or_else(|| linux::modules_beside(image))
         {
             kernel.modules = linux::virtio_modules(&folder)?;
             kernel.modules_name = linux::modules_name(&folder)?;
@@ -93,25 +79,14 @@ impl Kernel {
 
 /// Tells Linux from Birgus by the boot header of a bzImage, or by a section that only Birgus has.
 fn family(image: &Path) -> Result<Family> {
-    let file =
-        File::open(image).with_context(|| format!("cannot open the kernel {}", image.display()))?;
+    let file = File::open(image).with_context(|| format!("cannot open the kernel {}", image.display()))?;
     let mut magic = [0; 4];
-    (&file)
-        .read_exact(&mut magic)
-        .with_context(|| format!("{} is too short for a kernel", image.display()))?;
+    (&file).read_exact(&mut magic).with_context(|| format!("{} is too short for a kernel", image.display()))?;
     if magic == *b"\x7fELF" {
-        return Ok(if artifacts::has_symbol_section(image)? {
-            Family::Birgus
-        } else {
-            Family::Linux
-        });
+        return Ok(if artifacts::has_symbol_section(image)? { Family::Birgus } else { Family::Linux });
     }
     // Linux's boot protocol: "HdrS" at 0x202.
     let known = file.read_exact_at(&mut magic, 0x202).is_ok() && magic == *b"HdrS";
-    ensure!(
-        known,
-        "{} is neither an ELF file nor a bzImage",
-        image.display()
-    );
+    ensure!(known, "{} is neither an ELF file nor a bzImage", image.display());
     Ok(Family::Linux)
 }

@@ -36,27 +36,17 @@ pub fn fetch(paths: &Paths) -> Result<PathBuf> {
 }
 
 fn image_in(folder: &Path) -> Option<PathBuf> {
-    let mut versions: Vec<PathBuf> = fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
-    versions.retain(|path| {
-        path.file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("linux-image-"))
-    });
+    let mut versions: Vec<PathBuf> = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    versions.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("linux-image-")));
     versions.sort();
     let boot = fs::read_dir(versions.pop()?.join("boot")).ok()?;
-    boot.flatten()
-        .map(|entry| entry.path())
-        .find(|path| version_of(path).is_some())
+    boot.flatten().map(|entry| entry.path()).find(|path| version_of(path).is_some())
 }
 
 /// The version in the name `vmlinuz-VERSION` or `vmlinux-VERSION`.
 fn version_of(image: &Path) -> Option<&str> {
     let name = image.file_name()?.to_str()?;
-    name.strip_prefix("vmlinuz-")
-        .or_else(|| name.strip_prefix("vmlinux-"))
+    name.strip_prefix("vmlinuz-").or_else(|| name.strip_prefix("vmlinux-"))
 }
 
 /// The modules that belong to `…/boot/vmlinuz-VERSION`: `…/lib/modules/VERSION`.
@@ -73,23 +63,15 @@ pub fn modules_beside(image: &Path) -> Option<PathBuf> {
 /// Names a set of modules.
 pub fn modules_name(folder: &Path) -> Result<String> {
     let folder = folder.canonicalize()?;
-    let hash = Fingerprint::default()
-        .text(&folder.display().to_string())
-        .text(&NEEDED.join(","))
-        .finish();
+    let hash = Fingerprint::default().text(&folder.display().to_string()).text(&NEEDED.join(",")).finish();
     Ok(format!("+{hash}"))
 }
 
 /// The modules for virtio, uncompressed, each behind those that it depends on.
 pub fn virtio_modules(folder: &Path) -> Result<Vec<Vec<u8>>> {
     let mut files = HashMap::new();
-    collect(folder, &mut files)
-        .with_context(|| format!("cannot read the modules in {}", folder.display()))?;
-    let mut order = Order {
-        files,
-        done: HashSet::new(),
-        modules: Vec::new(),
-    };
+    collect(folder, &mut files).with_context(|| format!("cannot read the modules in {}", folder.display()))?;
+    let mut order = Order { files, done: HashSet::new(), modules: Vec::new() };
     NEEDED.iter().try_for_each(|name| order.add(name))?;
     Ok(order.modules)
 }
@@ -134,10 +116,7 @@ impl Order {
 
 fn read_module(file: &Path) -> Result<Vec<u8>> {
     let mut module = Vec::new();
-    archive::expand(
-        &mut std::io::BufReader::new(fs::File::open(file)?),
-        &mut module,
-    )?;
+    archive::expand(&mut std::io::BufReader::new(fs::File::open(file)?), &mut module)?;
     Ok(module)
 }
 
@@ -145,14 +124,7 @@ fn read_module(file: &Path) -> Result<Vec<u8>> {
 fn dependencies(module: &[u8]) -> Result<Vec<String>> {
     let elf = object::File::parse(module).context("not an ELF file")?;
     let section = elf.section_by_name(".modinfo").context("no .modinfo")?;
-    let names = section
-        .data()?
-        .split(|&byte| byte == 0)
-        .find_map(|line| line.strip_prefix(b"depends="));
+    let names = section.data()?.split(|&byte| byte == 0).find_map(|line| line.strip_prefix(b"depends="));
     let names = String::from_utf8_lossy(names.unwrap_or_default()).replace('-', "_");
-    Ok(names
-        .split(',')
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect())
+    Ok(names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }

@@ -17,13 +17,8 @@ pub struct Log {
 
 impl Log {
     pub fn new(request: &Request) -> Result<Self> {
-        let create =
-            |path| File::create(path).with_context(|| format!("cannot write the log {path:?}"));
-        Ok(Self {
-            bytes: Vec::new(),
-            verbose: request.verbose,
-            file: request.log.as_ref().map(create).transpose()?,
-        })
+        let create = |path| File::create(path).with_context(|| format!("cannot write the log {path:?}"));
+        Ok(Self { bytes: Vec::new(), verbose: request.verbose, file: request.log.as_ref().map(create).transpose()? })
     }
 
     /// Takes bytes of the line; `is_terminal` when it is where the command writes.

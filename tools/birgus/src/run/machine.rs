@@ -30,48 +30,22 @@ impl Machine {
         let pair = || UnixStream::pair().context("cannot create a pair of sockets");
         let (serial, monitor) = (pair()?, pair()?);
         let (control, input, output, error) = (pair()?, pair()?, pair()?, pair()?);
-        let theirs = [
-            &serial.1, &monitor.1, &control.1, &input.1, &output.1, &error.1,
-        ];
+        let theirs = [&serial.1, &monitor.1, &control.1, &input.1, &output.1, &error.1];
         let numbers = theirs.map(AsRawFd::as_raw_fd);
         let [on_serial, on_monitor, ports @ ..] = numbers;
-        let descriptors = Descriptors {
-            serial: on_serial,
-            monitor: on_monitor,
-            ports,
-        };
-        let gdb_socket = request
-            .gdb
-            .then(|| std::env::temp_dir().join(format!("birgus-gdb.{}", std::process::id())));
+        let descriptors = Descriptors { serial: on_serial, monitor: on_monitor, ports };
+        let gdb_socket = request.gdb.then(|| std::env::temp_dir().join(format!("birgus-gdb.{}", std::process::id())));
         let mut command = Command::new(qemu::PROGRAM);
-        command.args(qemu::arguments(
-            request,
-            plan,
-            &descriptors,
-            gdb_socket.as_deref(),
-        ));
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        command.args(qemu::arguments(request, plan, &descriptors, gdb_socket.as_deref()));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         if std::env::var_os("BIRGUS_SHOW_QEMU").is_some() {
             crate::say::line(format!("{command:?}"));
         }
-        let child = inherit(&mut command, numbers)
-            .spawn()
-            .with_context(|| format!("cannot start {}", qemu::PROGRAM))?;
+        let child =
+            inherit(&mut command, numbers).spawn().with_context(|| format!("cannot start {}", qemu::PROGRAM))?;
         let (serial, monitor) = (serial.0, monitor.0);
         let (control, input, output, error) = (control.0, input.0, output.0, error.0);
-        Ok(Self {
-            child,
-            serial,
-            monitor,
-            control,
-            input,
-            output,
-            error,
-            gdb_socket,
-        })
+        Ok(Self { child, serial, monitor, control, input, output, error, gdb_socket })
     }
 
     /// What QEMU itself complains about.
@@ -108,10 +82,7 @@ impl Drop for Machine {
 /// Sleeps until the process ends, leaving its remains for [`Machine::kill`] (so that its number is not used again meanwhile).
 pub fn wait(process: Pid) {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    while matches!(
-        rustix::process::waitid(WaitId::Pid(process), options),
-        Err(rustix::io::Errno::INTR)
-    ) {}
+    while matches!(rustix::process::waitid(WaitId::Pid(process), options), Err(rustix::io::Errno::INTR)) {}
 }
 
 /// Lets the child keep these descriptors, die with this thread, and not hear the terminal's signals.

@@ -22,6 +22,7 @@ use anyhow::{Result, ensure};
 use kernel::Kernel;
 use options::{Accel, Request};
 use session::Outcome;
+use std::path::PathBuf;
 
 /// The status of a machine that ended without one.
 pub const NO_STATUS: u8 = 125;
@@ -44,7 +45,7 @@ pub fn run(paths: &Paths, request: &Request) -> Result<u8> {
 /// All that is needed to start a machine.
 pub struct Plan {
     pub kernel: Kernel,
-    pub initrd: std::path::PathBuf,
+    pub initrd: PathBuf,
     /// MiB.
     pub memory: u64,
     pub accelerator: Accelerator,
@@ -54,30 +55,29 @@ pub struct Plan {
 impl Plan {
     /// Builds, fetches or finds every part.
     pub fn new(paths: &Paths, request: &Request) -> Result<Self> {
-        qemu::check_installed()?;
         let clock = clock::Measurement::start();
         let kernel = Kernel::find(paths, request)?;
+        Self::of_kernel(paths, request, kernel, clock, &[])
+    }
+
+    /// The rest for a kernel that was found already; `files` are added to the root.
+    pub fn of_kernel(
+        paths: &Paths,
+        request: &Request,
+        kernel: Kernel,
+        clock: clock::Measurement,
+        files: &[(String, PathBuf)],
+    ) -> Result<Self> {
+        qemu::check_installed()?;
         let init = artifacts::init(paths)?;
-        let additions = Additions {
-            init: &init,
-            modules: &kernel.modules,
-            modules_name: &kernel.modules_name,
-        };
+        let (modules, modules_name) = (&kernel.modules, kernel.modules_name.as_str());
+        let additions = Additions { init: &init, modules, modules_name, files };
         let initrd = initrd::assemble(paths, &request.root, &additions)?;
         let memory = request.memory.unwrap_or(request.root.default_memory());
         check_memory(&request.root, &initrd, memory, &kernel)?;
-        let clock_khz = if request.icount {
-            1_000_000
-        } else {
-            clock.finish(paths)?
-        };
-        let mut plan = Self {
-            kernel,
-            initrd,
-            memory,
-            accelerator: Accelerator::Emulation,
-            clock_khz,
-        };
+        let clock_khz = if request.icount { 1_000_000 } else { clock.finish(paths)? };
+        let accelerator = Accelerator::Emulation;
+        let mut plan = Self { kernel, initrd, memory, accelerator, clock_khz };
         plan.accelerator = match request.accel {
             Accel::Tcg => Accelerator::Emulation,
             Accel::Kvm => Accelerator::Kvm,

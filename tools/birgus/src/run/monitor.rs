@@ -26,21 +26,13 @@ pub struct Processor {
 
 impl Monitor {
     pub fn new(socket: UnixStream) -> Self {
-        let mut monitor = Self {
-            socket,
-            waiting: Vec::new(),
-            shutdown: None,
-            answer: None,
-        };
+        let mut monitor = Self { socket, waiting: Vec::new(), shutdown: None, answer: None };
         monitor.say(r#"{"execute":"qmp_capabilities"}"#);
         monitor
     }
 
     fn say(&mut self, command: &str) {
-        let _ = self
-            .socket
-            .write_all(command.as_bytes())
-            .and_then(|()| self.socket.write_all(b"\n"));
+        let _ = self.socket.write_all(command.as_bytes()).and_then(|()| self.socket.write_all(b"\n"));
     }
 
     /// Takes what QEMU said: a JSON object per line.
@@ -83,16 +75,9 @@ impl Monitor {
 /// `RIP=ffffffff81000000 RFL=00000246 [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT=1`.
 fn processors(text: &str) -> Vec<Processor> {
     let parse = |line: &str| {
-        let digits = line
-            .trim()
-            .strip_prefix("RIP=")
-            .or_else(|| line.trim().strip_prefix("EIP="))?
-            .split(' ')
-            .next()?;
-        Some(Processor {
-            instruction: u64::from_str_radix(digits, 16).ok()?,
-            halted: line.contains("HLT=1"),
-        })
+        let digits =
+            line.trim().strip_prefix("RIP=").or_else(|| line.trim().strip_prefix("EIP="))?.split(' ').next()?;
+        Some(Processor { instruction: u64::from_str_radix(digits, 16).ok()?, halted: line.contains("HLT=1") })
     };
     text.lines().filter_map(parse).collect()
 }
@@ -105,14 +90,8 @@ mod tests {
     fn instruction_pointers_are_found() {
         let text = "CPU#0\r\nRAX=0 RBX=0\r\nRIP=ffffffff81000010 RFL=00000246 [---Z-P-] CPL=0 HLT=1\r\nCPU#1\r\nEIP=0000fff0 EFL=2 HLT=0\r\n";
         let expected = [
-            Processor {
-                instruction: 0xffff_ffff_8100_0010,
-                halted: true,
-            },
-            Processor {
-                instruction: 0xfff0,
-                halted: false,
-            },
+            Processor { instruction: 0xffff_ffff_8100_0010, halted: true },
+            Processor { instruction: 0xfff0, halted: false },
         ];
         assert_eq!(processors(text), expected);
     }

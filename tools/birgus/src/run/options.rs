@@ -15,15 +15,6 @@ pub enum MachineKind {
     Q35,
 }
 
-impl MachineKind {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Microvm => "microvm",
-            Self::Q35 => "q35",
-        }
-    }
-}
-
 /// How instructions are executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Accel {
@@ -133,18 +124,14 @@ impl Request {
 /// Memory in MiB.
 fn parse_memory(text: &str) -> Result<u64, String> {
     let wrong = || format!("'{text}' is not a size such as 256M or 2G");
-    let (digits, unit) = text.split_at(
-        text.find(|letter: char| !letter.is_ascii_digit())
-            .unwrap_or(text.len()),
-    );
+    let (digits, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()));
     let number: u64 = digits.parse().map_err(|_| wrong())?;
     let size = match unit.to_ascii_uppercase().as_str() {
         "" | "M" | "MB" | "MIB" => Some(number),
         "G" | "GB" | "GIB" => number.checked_mul(1024),
         _ => return Err(wrong()),
     };
-    size.filter(|size| (1..=1 << 24).contains(size))
-        .ok_or_else(wrong)
+    size.filter(|size| (1..=1 << 24).contains(size)).ok_or_else(wrong)
 }
 
 #[cfg(test)]

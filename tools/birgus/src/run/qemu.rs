@@ -47,22 +47,13 @@ pub fn arguments(
     line.file("-kernel", &plan.kernel.image);
     line.file("-initrd", &plan.initrd);
     line.pair("-append", &kernel_command_line(request, plan));
-    line.pair(
-        "-chardev",
-        &format!("socket,id=serial,fd={}", descriptors.serial),
-    );
+    line.pair("-chardev", &format!("socket,id=serial,fd={}", descriptors.serial));
     line.pair("-serial", "chardev:serial");
-    line.pair(
-        "-chardev",
-        &format!("socket,id=monitor,fd={}", descriptors.monitor),
-    );
+    line.pair("-chardev", &format!("socket,id=monitor,fd={}", descriptors.monitor));
     line.pair("-mon", "chardev=monitor,mode=control");
     devices(&mut line, request.machine, descriptors);
     if let Some(socket) = gdb_socket {
-        line.pair(
-            "-gdb",
-            &format!("unix:{},server=on,wait=off", socket.display()),
-        );
+        line.pair("-gdb", &format!("unix:{},server=on,wait=off", socket.display()));
         line.words("-S");
     }
     line.words(request.qemu.as_deref().unwrap_or_default());
@@ -104,27 +95,15 @@ fn devices(line: &mut Line, kind: MachineKind, descriptors: &Descriptors) {
     };
     line.pair("-device", &format!("virtio-serial-{bus},max_ports=8"));
     for (index, (name, descriptor)) in protocol::PORTS.iter().zip(descriptors.ports).enumerate() {
-        line.pair(
-            "-chardev",
-            &format!("socket,id=port{index},fd={descriptor}"),
-        );
-        line.pair(
-            "-device",
-            &format!(
-                "virtserialport,chardev=port{index},name={name},nr={}",
-                index + 1
-            ),
-        );
+        line.pair("-chardev", &format!("socket,id=port{index},fd={descriptor}"));
+        line.pair("-device", &format!("virtserialport,chardev=port{index},name={name},nr={}", index + 1));
     }
     line.pair("-device", &format!("virtio-rng-{bus}"));
 }
 
 fn kernel_command_line(request: &Request, plan: &Plan) -> String {
-    let mut words = vec![
-        "console=ttyS0".to_owned(),
-        "panic=-1".to_owned(),
-        format!("tsc_early_khz={}", plan.clock_khz),
-    ];
+    let mut words =
+        vec!["console=ttyS0".to_owned(), "panic=-1".to_owned(), format!("tsc_early_khz={}", plan.clock_khz)];
     if plan.kernel.family == Family::Linux {
         if request.machine == MachineKind::Microvm {
             // No keyboard controller to reset by; and looking for one takes seconds.
@@ -138,11 +117,7 @@ fn kernel_command_line(request: &Request, plan: &Plan) -> String {
     if request.console {
         words.push("--".to_owned());
         let shell = [OsString::from("/bin/sh")];
-        let command = if request.command.is_empty() {
-            &shell[..]
-        } else {
-            &request.command
-        };
+        let command = if request.command.is_empty() { &shell[..] } else { &request.command };
         words.extend(command.iter().map(|word| quote(&word.to_string_lossy())));
     }
     words.join(" ")
@@ -150,11 +125,7 @@ fn kernel_command_line(request: &Request, plan: &Plan) -> String {
 
 /// A word with spaces survives the kernel's splitting only in quotes (parse_args in Linux's kernel/params.c).
 fn quote(word: &str) -> String {
-    if word.contains(char::is_whitespace) {
-        format!("\"{word}\"")
-    } else {
-        word.to_owned()
-    }
+    if word.contains(char::is_whitespace) { format!("\"{word}\"") } else { word.to_owned() }
 }
 
 #[derive(Default)]

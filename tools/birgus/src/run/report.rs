@@ -58,12 +58,8 @@ impl Loss {
 
     fn ended(&self) -> String {
         match self.shutdown.as_deref() {
-            Some("guest-reset") => {
-                "reset: the machine reset itself before the command ended".to_owned()
-            }
-            Some("guest-shutdown") => {
-                "power-off: the machine switched itself off before the command ended".to_owned()
-            }
+            Some("guest-reset") => "reset: the machine reset itself before the command ended".to_owned(),
+            Some("guest-shutdown") => "power-off: the machine switched itself off before the command ended".to_owned(),
             Some("guest-panic") => "panic: the machine says so, and no more".to_owned(),
             _ if !self.complaint.trim().is_empty() => format!("QEMU: {}", self.complaint.trim()),
             _ => "QEMU ended before the command did".to_owned(),
@@ -79,65 +75,45 @@ fn is_panic(line: &str) -> bool {
 /// Prints the report on standard error.
 pub fn print(loss: &Loss, kernel: &Kernel) {
     say::line(loss.headline());
-    let lines = kernel
-        .symbols
-        .as_deref()
-        .and_then(|file| Lines::open(file).ok());
+    details(loss, kernel).iter().for_each(|line| eprintln!("{line}"));
+}
+
+/// The report behind its first line: processors, the log's end, places in the source.
+pub fn details(loss: &Loss, kernel: &Kernel) -> Vec<String> {
+    let lines = kernel.symbols.as_deref().and_then(|file| Lines::open(file).ok());
+    let mut report = Vec::new();
     for (number, processor) in loss.registers.iter().enumerate() {
-        let state = if processor.halted {
-            "halted"
-        } else {
-            "running"
-        };
-        let place = lines
-            .as_ref()
-            .and_then(|lines| lines.place(processor.instruction))
-            .unwrap_or_default();
-        eprintln!(
-            "  CPU {number}: {state} at {:#018x} {place}",
-            processor.instruction
-        );
+        let state = if processor.halted { "halted" } else { "running" };
+        let place = lines.as_ref().and_then(|lines| lines.place(processor.instruction)).unwrap_or_default();
+        report.push(format!("  CPU {number}: {state} at {:#018x} {place}", processor.instruction));
     }
+    let all: Vec<&str> = loss.log.lines().collect();
     if !loss.shown {
-        let all: Vec<&str> = loss.log.lines().collect();
-        let from = all.len().saturating_sub(TAIL);
-        if all.is_empty() {
-            say::line("its serial log is empty");
-        } else {
-            say::line(format!(
-                "the last of the {} lines of its serial log (-v shows all):",
-                all.len()
-            ));
-        }
-        for line in &all[from..] {
-            eprintln!("  {line}");
-        }
+        report.push(match all.len() {
+            0 => "birgus: its serial log is empty".to_owned(),
+            count => {
+                format!("birgus: the last of the {count} lines of its serial log (-v shows all):")
+            }
+        });
+        report.extend(all.iter().skip(all.len().saturating_sub(TAIL)).map(|line| format!("  {line}")));
     }
     if let Some(lines) = lines {
-        print_places(&loss.log, &lines);
+        report.extend(places(&all[all.len().saturating_sub(2 * TAIL)..], &lines));
     }
+    report
 }
 
 /// File and line of every kernel address in the log's last lines.
-fn print_places(log: &str, lines: &Lines) {
-    let all: Vec<&str> = log.lines().collect();
-    let tail = &all[all.len().saturating_sub(2 * TAIL)..];
+fn places(log: &[&str], lines: &Lines) -> Vec<String> {
     let mut seen = std::collections::BTreeSet::new();
-    let places: Vec<String> = tail
-        .iter()
-        .flat_map(|line| addresses(line))
-        .filter(|address| seen.insert(*address))
-        // A return address is behind its call, which may be the last instruction of a line.
-        .filter_map(|address| {
-            lines
-                .place(address.saturating_sub(1))
-                .map(|place| format!("  {address:#018x} {place}"))
-        })
-        .collect();
+    let addresses = log.iter().flat_map(|line| addresses(line)).filter(|address| seen.insert(*address));
+    // A return address is behind its call, which may be the last instruction of a line.
+    let place = |address: u64| Some(format!("  {address:#018x} {}", lines.place(address.saturating_sub(1))?));
+    let mut places: Vec<String> = addresses.filter_map(place).collect();
     if !places.is_empty() {
-        say::line("the addresses in it:");
-        places.iter().for_each(|place| eprintln!("{place}"));
+        places.insert(0, "birgus: the addresses in it:".to_owned());
     }
+    places
 }
 
 /// The addresses of the kernel's half in a line: sixteen digits that start with `ffff`.
@@ -145,9 +121,7 @@ fn addresses(line: &str) -> impl Iterator<Item = u64> + '_ {
     let words = line.split(|letter: char| !letter.is_ascii_alphanumeric());
     words.filter_map(|word| {
         let digits = word.strip_prefix("0x").unwrap_or(word);
-        (digits.len() == 16 && digits.starts_with("ffff"))
-            .then(|| u64::from_str_radix(digits, 16).ok())
-            .flatten()
+        (digits.len() == 16 && digits.starts_with("ffff")).then(|| u64::from_str_radix(digits, 16).ok()).flatten()
     })
 }
 
@@ -155,11 +129,7 @@ fn addresses(line: &str) -> impl Iterator<Item = u64> + '_ {
 pub fn print_gdb(kernel: &Kernel, socket: &Path) {
     let file = kernel.symbols.as_deref().unwrap_or(&kernel.image);
     say::line("the machine waits for a debugger; in another terminal:");
-    eprintln!(
-        "  gdb -ex 'target remote {}' {}",
-        socket.display(),
-        file.display()
-    );
+    eprintln!("  gdb -ex 'target remote {}' {}", socket.display(), file.display());
 }
 
 #[cfg(test)]
@@ -169,15 +139,7 @@ mod tests {
     fn loss(reason: Reason, log: &str, shutdown: Option<&str>) -> String {
         let shutdown = shutdown.map(str::to_owned);
         let (log, complaint, registers) = (log.to_owned(), String::new(), Vec::new());
-        Loss {
-            reason,
-            log,
-            shown: false,
-            complaint,
-            shutdown,
-            registers,
-        }
-        .headline()
+        Loss { reason, log, shown: false, complaint, shutdown, registers }.headline()
     }
 
     #[test]
@@ -192,8 +154,7 @@ mod tests {
 
     #[test]
     fn addresses_in_a_line() {
-        let found: Vec<u64> =
-            addresses(" 2: 0xffffffff80001234 in foo+0x10, ffff800000000000 ffff").collect();
+        let found: Vec<u64> = addresses(" 2: 0xffffffff80001234 in foo+0x10, ffff800000000000 ffff").collect();
         assert_eq!(found, [0xffff_ffff_8000_1234, 0xffff_8000_0000_0000]);
     }
 }

@@ -35,11 +35,7 @@ pub enum Outcome {
 /// Runs the request's command.
 pub fn run(request: &Request, plan: &Plan, interactive: bool) -> Result<Outcome> {
     let mut session = Session::start(request, plan, interactive)?;
-    let raw = if interactive || request.console {
-        terminal::Raw::enter()?
-    } else {
-        None
-    };
+    let raw = if interactive || request.console { terminal::Raw::enter()? } else { None };
     let outcome = session.serve();
     session.machine.kill();
     drop(raw);
@@ -51,10 +47,7 @@ pub fn says_hello(request: &Request, plan: &Plan, patience: Duration) -> Result<
     let mut session = Session::start(request, plan, false)?;
     let deadline = Instant::now() + patience;
     loop {
-        match session
-            .events
-            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
+        match session.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(Event::Control(bytes)) => return Ok(!bytes.is_empty()),
             Ok(Event::Ended(_)) | Err(_) => return Ok(false),
             Ok(event) => drop(session.note(event)),
@@ -137,10 +130,7 @@ impl<'a> Session<'a> {
             let event = match self.deadline() {
                 None => self.events.recv().context("all threads ended")?,
                 Some((deadline, reason)) => {
-                    match self
-                        .events
-                        .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                    {
+                    match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                         Ok(event) => event,
                         Err(RecvTimeoutError::Timeout) => return Ok(self.lost(reason)),
                         Err(RecvTimeoutError::Disconnected) => anyhow::bail!("all threads ended"),
@@ -162,54 +152,35 @@ impl<'a> Session<'a> {
             return None;
         }
         let limit = |seconds: u64| Duration::from_secs(seconds);
-        let timeout = self
-            .request
-            .timeout
-            .map(|seconds| (self.started_at + limit(seconds), Reason::TimeOut(seconds)));
-        let watched = self.request.stall > 0
-            && !self.request.console
-            && self.exit.is_none()
-            && self.ended.is_none();
-        let stall = watched.then(|| {
-            (
-                self.last_life + limit(self.request.stall),
-                Reason::Stall(self.request.stall),
-            )
-        });
-        [timeout, stall]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(deadline, _)| *deadline)
+        let timeout = self.request.timeout.map(|seconds| (self.started_at + limit(seconds), Reason::TimeOut(seconds)));
+        let watched = self.request.stall > 0 && !self.request.console && self.exit.is_none() && self.ended.is_none();
+        let stall = watched.then(|| (self.last_life + limit(self.request.stall), Reason::Stall(self.request.stall)));
+        [timeout, stall].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
     }
 
     /// Takes note of an event; an outcome if the user wants to leave.
     fn note(&mut self, event: Event) -> Result<Option<Outcome>> {
-        if matches!(
-            event,
-            Event::Control(_) | Event::Serial(_) | Event::Delivered(..)
-        ) {
+        if matches!(event, Event::Control(_) | Event::Serial(_) | Event::Delivered(..)) {
             self.last_life = Instant::now();
         }
         match event {
             Event::Control(bytes) if bytes.is_empty() => self.closed.control = true,
             Event::Control(bytes) => self.hear(&bytes)?,
             Event::Serial(bytes) if bytes.is_empty() => self.closed.serial = true,
-            Event::Serial(bytes) => self
-                .log
-                .add(&bytes, self.connection == Some(Connection::Serial))?,
+            Event::Serial(bytes) => self.log.add(&bytes, self.connection == Some(Connection::Serial))?,
             Event::Monitor(bytes) => self.monitor.hear(&bytes),
             Event::Delivered(target, total) => self.delivered[target as usize] = total,
             Event::Closed(Target::Output) => self.closed.output = true,
             Event::Closed(Target::Error) => self.closed.error = true,
+            // Nothing is captured here.
+            Event::Captured(..) => {}
             // As for any program whose reader is gone: SIGPIPE.
             Event::Refused => return Ok(Some(Outcome::Interrupted(13))),
             Event::InputEnded(total) => self.end_input(total)?,
             Event::Quit => return Ok(Some(Outcome::Status(0))),
             Event::Signal(SIGWINCH) => self.resize()?,
             Event::Signal(number) => {
-                return Ok(Some(Outcome::Interrupted(
-                    u8::try_from(number).unwrap_or(0),
-                )));
+                return Ok(Some(Outcome::Interrupted(u8::try_from(number).unwrap_or(0))));
             }
             Event::Ended(complaint) => self.ended = Some(complaint),
         }
@@ -228,12 +199,7 @@ impl<'a> Session<'a> {
         if let Some(errno) = self.failed {
             return Some(self.lost(Reason::Failed(errno)));
         }
-        let Closed {
-            control,
-            serial,
-            output,
-            error,
-        } = self.closed;
+        let Closed { control, serial, output, error } = self.closed;
         if self.ended.is_none() || !(control && serial && output && error) {
             return None;
         }
@@ -249,10 +215,7 @@ impl<'a> Session<'a> {
         if self.request.verbose || self.request.log.is_some() {
             let deadline = Instant::now() + POWER_OFF;
             while !self.closed.serial {
-                let Ok(event) = self
-                    .events
-                    .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-                else {
+                let Ok(event) = self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
                     return;
                 };
                 let _ = self.note(event);
@@ -268,14 +231,7 @@ impl<'a> Session<'a> {
         let complaint = self.ended.take().unwrap_or_default();
         let shown = self.request.verbose || self.request.console;
         let (log, shutdown) = (self.log.text(), self.monitor.shutdown().map(str::to_owned));
-        Outcome::Lost(Box::new(Loss {
-            reason,
-            log,
-            shown,
-            complaint,
-            shutdown,
-            registers,
-        }))
+        Outcome::Lost(Box::new(Loss { reason, log, shown, complaint, shutdown, registers }))
     }
 
     /// Handles whole messages from init.
@@ -317,16 +273,8 @@ impl<'a> Session<'a> {
     /// Starts to feed standard input to where the command reads it.
     fn connect(&mut self, connection: Connection) -> Result<()> {
         self.connection = Some(connection);
-        let to = if connection == Connection::Serial {
-            &self.machine.serial
-        } else {
-            &self.machine.input
-        };
-        streams::feed(
-            to.try_clone()?,
-            connection != Connection::Pipes,
-            self.sender.clone(),
-        );
+        let to = if connection == Connection::Serial { &self.machine.serial } else { &self.machine.input };
+        streams::feed(to.try_clone()?, connection != Connection::Pipes, self.sender.clone());
         Ok(())
     }
 
@@ -350,23 +298,15 @@ impl<'a> Session<'a> {
     fn send_command(&mut self) -> Result<()> {
         let environment = environment(self.interactive);
         let mut strings = b"/root\0".to_vec();
-        for string in self
-            .request
-            .command
-            .iter()
-            .map(|word| word.as_bytes())
-            .chain(environment.iter().map(String::as_bytes))
+        for string in
+            self.request.command.iter().map(|word| word.as_bytes()).chain(environment.iter().map(String::as_bytes))
         {
             strings.extend_from_slice(string);
             strings.push(0);
         }
         let (rows, columns) = terminal::size();
         self.tell(&Message::Run(Run {
-            mode: if self.interactive {
-                Mode::Terminal
-            } else {
-                Mode::Exact
-            },
+            mode: if self.interactive { Mode::Terminal } else { Mode::Exact },
             rows,
             columns,
             heartbeat: u32::try_from(self.request.stall.div_ceil(6)).unwrap_or(0),
@@ -377,15 +317,10 @@ impl<'a> Session<'a> {
     }
 
     fn tell(&mut self, message: &Message<'_>) -> Result<()> {
-        let strings = if let Message::Run(run) = message {
-            run.strings.len()
-        } else {
-            0
-        };
+        let strings = if let Message::Run(run) = message { run.strings.len() } else { 0 };
         anyhow::ensure!(strings < LONGEST - 64, "the command is too long");
         let mut buffer = vec![0; HEADER + 64 + strings];
-        let length = protocol::encode(message, &mut buffer)
-            .context("a message of this tool's own does not fit")?;
+        let length = protocol::encode(message, &mut buffer).context("a message of this tool's own does not fit")?;
         // A machine that just ended does not listen; that it ended is news of its own.
         let _ = (&self.machine.control).write_all(&buffer[..length]);
         Ok(())
@@ -393,10 +328,8 @@ impl<'a> Session<'a> {
 }
 
 /// What programs find in their environment.
-fn environment(interactive: bool) -> Vec<String> {
-    let terminal = std::env::var("TERM")
-        .ok()
-        .filter(|name| interactive && !name.is_empty());
+pub fn environment(interactive: bool) -> Vec<String> {
+    let terminal = std::env::var("TERM").ok().filter(|name| interactive && !name.is_empty());
     vec![
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
         "HOME=/root".to_owned(),
@@ -409,18 +342,13 @@ fn environment(interactive: bool) -> Vec<String> {
 }
 
 /// The shell's status for a wait status.
-fn status(wait_status: u32) -> u8 {
+pub fn status(wait_status: u32) -> u8 {
     let signal = (wait_status & 0x7f) as u8;
-    if signal == 0 {
-        (wait_status >> 8) as u8
-    } else {
-        128 + signal
-    }
+    if signal == 0 { (wait_status >> 8) as u8 } else { 128 + signal }
 }
 
 fn watch_signals(events: Sender<Event>) -> Result<()> {
-    let mut signals =
-        signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH])?;
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH])?;
     std::thread::spawn(move || {
         for number in signals.forever() {
             if events.send(Event::Signal(number)).is_err() {
@@ -431,7 +359,7 @@ fn watch_signals(events: Sender<Event>) -> Result<()> {
     Ok(())
 }
 
-fn watch_end(machine: &mut Machine, events: Sender<Event>) {
+pub fn watch_end(machine: &mut Machine, events: Sender<Event>) {
     let (process, complaints) = (machine.process(), machine.take_complaints());
     std::thread::spawn(move || {
         let mut text = String::new();

@@ -25,6 +25,8 @@ pub enum Event {
     Control(Vec<u8>),
     /// Bytes from the serial line; none at its end.
     Serial(Vec<u8>),
+    /// Bytes that the command wrote, when they are kept and not delivered; none at its end.
+    Captured(Target, Vec<u8>),
     /// Bytes of QEMU's monitor; none at its end.
     Monitor(Vec<u8>),
     /// So many bytes were delivered to the user.
@@ -44,11 +46,7 @@ pub enum Event {
 }
 
 /// Sends what arrives on a socket as events.
-pub fn listen(
-    mut from: impl Read + Send + 'static,
-    events: Sender<Event>,
-    wrap: fn(Vec<u8>) -> Event,
-) {
+pub fn listen(mut from: impl Read + Send + 'static, events: Sender<Event>, wrap: fn(Vec<u8>) -> Event) {
     thread::spawn(move || {
         let mut buffer = vec![0; ROOM];
         loop {
@@ -58,6 +56,12 @@ pub fn listen(
             }
         }
     });
+}
+
+/// Sends what the command writes as events.
+pub fn capture(output: UnixStream, error: UnixStream, events: Sender<Event>) {
+    listen(output, events.clone(), |bytes| Event::Captured(Target::Output, bytes));
+    listen(error, events, |bytes| Event::Captured(Target::Error, bytes));
 }
 
 /// Copies a socket to one of the user's streams.

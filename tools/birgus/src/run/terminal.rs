@@ -22,9 +22,7 @@ impl Raw {
         };
         let mut raw = before.clone();
         raw.make_raw();
-        *BEFORE
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(before);
+        *BEFORE.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(before);
         std::panic::set_hook(Box::new(|info| {
             restore();
             eprintln!("birgus: {info}");
@@ -41,11 +39,7 @@ impl Drop for Raw {
 }
 
 fn restore() {
-    if let Some(before) = BEFORE
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .take()
-    {
+    if let Some(before) = BEFORE.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &before);
     }
 }

@@ -1,0 +1,173 @@
+//! Ends of a pipe: opening, closing, polling.
+use super::{Flow, Pipe, Written};
+use crate::Failure;
+use abi::Errno;
+use abi::raw::general::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering};
+use memory::{Reader, Writer};
+use sync::thread::Sleep;
+use sync::{Registrations, WaitQueue};
+
+/// What an end was opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+    /// A FIFO opened with O_RDWR, which waits for nobody.
+    ReadWrite,
+}
+
+impl Access {
+    fn reads(self) -> bool {
+        self != Self::Write
+    }
+
+    fn writes(self) -> bool {
+        self != Self::Read
+    }
+}
+
+/// One open file description's share in a pipe. Dropping it closes it, and may sleep.
+pub struct PipeEnd {
+    pipe: Arc<Pipe>,
+    access: Access,
+    /// Openings for writing when this end was opened without waiting for one: no hang-up is reported until there are more.
+    unseen_writers: Option<u32>,
+}
+
+fn count_up(count: &AtomicU32) {
+    count.fetch_add(1, Ordering::AcqRel);
+}
+
+/// True for the last one.
+fn count_down(count: &AtomicU32) -> bool {
+    count.fetch_sub(1, Ordering::AcqRel) == 1
+}
+
+impl PipeEnd {
+    /// A new pipe's reading and writing end. ENOMEM.
+    pub fn pair() -> Result<(Self, Self), Errno> {
+        let pipe = Pipe::new()?;
+        Ok((Self::join(&pipe, Access::Read), Self::join(&pipe, Access::Write)))
+    }
+
+    /// Opens a FIFO. Unless `nonblocking`, waits until the other side is open too. ENXIO where a writer would have to wait
+    /// but must not.
+    pub fn open(pipe: &Arc<Pipe>, access: Access, nonblocking: bool) -> Result<Self, Failure> {
+        if access == Access::Write && nonblocking && !pipe.has_readers() {
+            return Err(Errno::ENXIO.into());
+        }
+        let (readers, writers) =
+            (pipe.reader_openings.load(Ordering::Acquire), pipe.writer_openings.load(Ordering::Acquire));
+        let mut end = Self::join(pipe, access);
+        match access {
+            Access::Read if pipe.has_writers() => {}
+            Access::Read if nonblocking => end.unseen_writers = Some(writers),
+            Access::Read => wait_for_change(&pipe.partners, &pipe.writer_openings, writers)?,
+            Access::Write if !pipe.has_readers() => wait_for_change(&pipe.partners, &pipe.reader_openings, readers)?,
+            Access::Write | Access::ReadWrite => {}
+        }
+        Ok(end)
+    }
+
+    fn join(pipe: &Arc<Pipe>, access: Access) -> Self {
+        let ring = pipe.ring.lock();
+        if access.reads() {
+            count_up(&pipe.readers);
+            count_up(&pipe.reader_openings);
+        }
+        if access.writes() {
+            count_up(&pipe.writers);
+            count_up(&pipe.writer_openings);
+        }
+        drop(ring);
+        pipe.partners.wake_all();
+        Self { pipe: pipe.clone(), access, unseen_writers: None }
+    }
+
+    pub fn pipe(&self) -> &Arc<Pipe> {
+        &self.pipe
+    }
+
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Reads (`read(2)`, `pipe(7)`): 0 at the end. EBADF; EFAULT; EAGAIN. Sleeps unless `flow` says otherwise.
+    pub fn read(&self, to: &mut Writer, flow: Flow) -> Result<usize, Failure> {
+        if !self.access.reads() {
+            return Err(Errno::EBADF.into());
+        }
+        self.pipe.read(to, flow)
+    }
+
+    /// Writes (`write(2)`, `pipe(7)`). EBADF; EFAULT; EAGAIN; EPIPE. Sleeps unless `flow` says otherwise.
+    pub fn write(&self, from: &mut Reader, flow: Flow) -> Written {
+        if !self.access.writes() {
+            return Written { bytes: 0, failure: Some(Errno::EBADF.into()) };
+        }
+        self.pipe.write(from, flow)
+    }
+
+    /// The poll mask; joins the pollers first where `registrations` are given. ENOMEM.
+    pub fn poll(&self, registrations: Option<&mut Registrations>) -> Result<u32, Errno> {
+        let pipe = &*self.pipe;
+        if let Some(registrations) = registrations {
+            if self.access.reads() {
+                pipe.readers_ready.register(registrations)?;
+            }
+            if self.access.writes() {
+                pipe.writers_ready.register(registrations)?;
+            }
+        }
+        let mut mask = 0;
+        if self.access.reads() {
+            if pipe.is(super::READABLE) {
+                mask |= POLLIN | POLLRDNORM;
+            }
+            let openings = pipe.writer_openings.load(Ordering::Acquire);
+            if !pipe.has_writers() && self.unseen_writers != Some(openings) {
+                mask |= POLLHUP;
+            }
+        }
+        if self.access.writes() {
+            if pipe.is(super::WRITABLE) {
+                mask |= POLLOUT | POLLWRNORM;
+            }
+            if !pipe.has_readers() {
+                mask |= POLLERR;
+            }
+        }
+        Ok(mask)
+    }
+}
+
+fn wait_for_change(queue: &WaitQueue, openings: &AtomicU32, before: u32) -> Result<(), Failure> {
+    let changed = || (openings.load(Ordering::Acquire) != before).then_some(());
+    Ok(queue.wait(Sleep::Interruptible, None, changed)?)
+}
+
+impl Drop for PipeEnd {
+    fn drop(&mut self) {
+        let pipe = &*self.pipe;
+        let mut ring = pipe.ring.lock();
+        let last_reader = self.access.reads() && count_down(&pipe.readers);
+        let last_writer = self.access.writes() && count_down(&pipe.writers);
+        if !pipe.has_readers() && !pipe.has_writers() {
+            ring.clear();
+            pipe.publish(&ring);
+        }
+        drop(ring);
+        if last_reader {
+            pipe.writable.wake_all();
+        }
+        if last_writer {
+            pipe.readable.wake_all();
+        }
+        if last_reader || last_writer {
+            pipe.writers_ready.notify();
+            pipe.readers_ready.notify();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Start-up, in order.
+use crate::command_line::CommandLine;
+use crate::{console, cpus, hardware, interrupts, panic, timekeeping, traps};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use acpi_platform::Platform;
+use boot::Information;
+use irq::Softirqs;
+use sync::Once;
+
+static SOFTIRQS: Once<Softirqs> = Once::new();
+
+struct ServeSoftirqs;
+
+impl scheduler::Softirqs for ServeSoftirqs {
+    fn serve(&self) {
+        if let Some(softirqs) = SOFTIRQS.get() {
+            softirqs.serve(|| {});
+        }
+    }
+}
+
+/// Where the start-up code hands over, with memory and the first CPU in order.
+pub fn main(information: Information) -> ! {
+    klog::set_console(&console::write);
+    trap::register(&traps::TrapHooks);
+    let command_line = CommandLine::parse(information.command_line);
+    log_options(&command_line);
+    klog::info!("Linux version 6.6.0-birgus (Birgus {})", env!("CARGO_PKG_VERSION"));
+    klog::info!("Command line: {}", core::str::from_utf8(information.command_line).unwrap_or("(not UTF-8)"));
+    for word in command_line.unknown() {
+        klog::info!("Unknown kernel command line parameter \"{word}\", will be passed to user space");
+    }
+    log_memory(&information);
+    memory::set_kernel_space();
+    let ram: Vec<_> = information.ram().collect();
+    memory::device::set_ram(&ram);
+    memory::tlb::cpu_online(0);
+    let hertz = timekeeping::start_clock(&command_line, information.entry_tsc);
+    let platform = hardware::discover(&information);
+    start_cpus(&information, &command_line, &platform, hertz);
+    klog::info!("cycles from entry {}", arch::instructions::read_tsc() - information.entry_tsc);
+    let thread = scheduler::spawn(move || first_thread(information));
+    assert!(thread.is_some(), "no memory for the first thread");
+    scheduler::idle()
+}
+
+fn log_options(command_line: &CommandLine) {
+    let level = command_line.value("loglevel").and_then(|text| text.parse().ok());
+    klog::set_console_level(level.unwrap_or(if command_line.has("quiet") { 4 } else { 7 }));
+    if let Some(seconds) = command_line.value("panic").and_then(|text| text.parse().ok()) {
+        panic::set_timeout(seconds);
+    }
+}
+
+fn log_memory(information: &Information) {
+    for region in &information.regions {
+        klog::info!("BIOS-e820: [mem {:#018x}-{:#018x}] {:?}", region.range.start, region.range.end.saturating_sub(1), region.kind);
+    }
+    let free: usize = memory::statistics().iter().map(|zone| zone.free).sum();
+    klog::info!("Memory: {}K available", free * 4);
+}
+
+fn start_cpus(information: &Information, command_line: &CommandLine, platform: &Platform, hertz: u64) {
+    let identifiers = hardware::cpus_to_start(platform, command_line);
+    let count = identifiers.len();
+    cpus::set_apic_ids(identifiers.clone());
+    scheduler::start_cpus(count, &interrupts::Chip);
+    memory::zones::start_stocks(count);
+    memory::slab::start_magazines(count);
+    memory::kernel_stack::start_kernel_stacks(count);
+    let softirqs = Softirqs::new(count).expect("no memory for softirqs");
+    let _ = SOFTIRQS.set(softirqs);
+    scheduler::become_idle_thread();
+    scheduler::register(&ServeSoftirqs);
+    interrupts::start(count, platform, identifiers);
+    hardware::prepare_end(platform);
+    let hertz = timekeeping::calibrate(hertz, command_line, platform, information.entry_tsc);
+    timekeeping::start_timer(hertz);
+    memory::tlb::register(&cpus::RemoteFlush);
+    scheduler::set_remote_interrupt(Box::leak(Box::new(|cpu| interrupts::send(cpu, interrupts::REMOTE_CALL))));
+    arch::cpu::interrupts_restore();
+    cpus::start_others(information.low_page);
+}
+
+/// The rest of start-up, where sleeping is allowed.
+fn first_thread(_information: Information) {
+    for turn in 0..5 {
+        let queue = sync::WaitQueue::new();
+        let _ = queue.wait(sync::Sleep::Interruptible, Some(sync::now() + 100_000_000), || None::<()>);
+        klog::info!("turn {turn}");
+    }
+    panic!("nothing to run yet");
+}

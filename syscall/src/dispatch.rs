@@ -1,0 +1,54 @@
+//! From a number to its handler, through both doors.
+use crate::table;
+use abi::Errno;
+use task::{Answer, Failure, Task};
+use trap::{Event, UserContext};
+
+/// Serves the system call that `context` holds, and leaves its answer in RAX. An interrupted call's restart is kept with the
+/// task, for when its signal is handled.
+pub fn dispatch(task: &Task, context: &mut UserContext, door: Event) {
+    let answer = match door {
+        Event::SystemCall => {
+            let number = context.rax;
+            context.original_rax = number;
+            table::native(number)(task, context)
+        }
+        _ => through_32_bit_door(task, context),
+    };
+    finish(task, context, answer);
+}
+
+#[inline(always)]
+fn finish(task: &Task, context: &mut UserContext, answer: Answer) {
+    match answer {
+        Ok(value) => context.rax = value as u64,
+        Err(Failure::Errno(errno)) => context.rax = errno.to_return_value() as u64,
+        Err(Failure::Interrupted(restart)) => task.interrupted(context, restart),
+    }
+}
+
+/// `int 0x80`: the numbers and registers of i386 (EBX ECX EDX ESI EDI EBP), each taken as 32 bits. The program's own registers
+/// are unharmed but for RAX.
+fn through_32_bit_door(task: &Task, context: &mut UserContext) -> Answer {
+    let number = context.rax & 0xffff_ffff;
+    context.original_rax = number;
+    let saved = *context;
+    for register in [&mut context.rbx, &mut context.rcx, &mut context.rdx, &mut context.rsi, &mut context.rdi, &mut context.rbp] {
+        *register &= 0xffff_ffff;
+    }
+    (context.rdi, context.rsi, context.rdx, context.r10, context.r8, context.r9) =
+        (context.rbx, context.rcx, context.rdx, context.rsi, context.rdi, context.rbp);
+    let answer = table::compatible(number)(task, context);
+    let replaced = context.rip != saved.rip || context.rsp != saved.rsp;
+    if !replaced {
+        let (rax, original) = (context.rax, context.original_rax);
+        *context = saved;
+        (context.rax, context.original_rax) = (rax, original);
+    }
+    answer
+}
+
+/// A call that is not there.
+pub(crate) fn missing(_: &Task, _: &mut UserContext) -> Answer {
+    Err(Errno::ENOSYS.into())
+}

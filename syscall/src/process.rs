@@ -1,0 +1,297 @@
+//! Processes: making, ending, waiting, and who belongs to whom.
+use abi::Errno;
+use abi::raw::general::*;
+use abi::raw::prctl::*;
+use abi::system::{CloneArgs, Rusage};
+use abi::time::Timeval;
+use core::sync::atomic::Ordering;
+use memory::{UserPtr, UserSlice};
+use task::wait::{CloneChildren, Found, Options, Status, Which};
+use task::{Answer, CloneArguments, Task};
+use trap::UserContext;
+use zerocopy::{FromZeros, IntoBytes};
+
+pub fn sched_yield(_: &Task) -> usize {
+    scheduler::yield_now();
+    0
+}
+
+pub fn getpid(task: &Task) -> usize {
+    task.process.pid as usize
+}
+
+pub fn gettid(task: &Task) -> usize {
+    task.tid as usize
+}
+
+pub fn getppid(task: &Task) -> usize {
+    task.process.parent() as usize
+}
+
+/// exit(2): the thread alone.
+pub fn exit(task: &Task, status: u32) -> usize {
+    task::exit::exit_thread(task, (status & 0xff) << 8);
+    0
+}
+
+pub fn exit_group(task: &Task, status: u32) -> usize {
+    task::exit::exit_group(task, (status & 0xff) << 8);
+    0
+}
+
+pub fn fork(task: &Task, context: &mut UserContext) -> Answer {
+    let arguments = CloneArguments { exit_signal: SIGCHLD, ..CloneArguments::default() };
+    task::fork::clone(task, context, arguments).map(|pid| pid as usize)
+}
+
+pub fn vfork(task: &Task, context: &mut UserContext) -> Answer {
+    let flags = u64::from(CLONE_VFORK | CLONE_VM);
+    let arguments = CloneArguments { flags, exit_signal: SIGCHLD, ..CloneArguments::default() };
+    task::fork::clone(task, context, arguments).map(|pid| pid as usize)
+}
+
+/// clone(2), with the arguments in x86-64's order.
+pub fn clone(task: &Task, context: &mut UserContext, flags: u64, stack: u64, parent_tid: usize, child_tid: usize, tls: u64) -> Answer {
+    let flags = flags & 0xffff_ffff;
+    if flags & u64::from(CLONE_PIDFD) != 0 {
+        task::stub("clone: CLONE_PIDFD");
+        return Err(Errno::EINVAL.into());
+    }
+    let arguments = CloneArguments {
+        flags: flags & !u64::from(CSIGNAL),
+        exit_signal: (flags & u64::from(CSIGNAL)) as u32,
+        stack,
+        parent_tid,
+        child_tid,
+        tls,
+    };
+    task::fork::clone(task, context, arguments).map(|pid| pid as usize)
+}
+
+/// Bytes of the first version of `struct clone_args`.
+const CLONE_ARGS_SIZE_VER0: usize = 64;
+
+pub fn clone3(task: &Task, context: &mut UserContext, address: usize, size: usize) -> Answer {
+    if size > abi::PAGE_SIZE {
+        return Err(Errno::E2BIG.into());
+    }
+    if size < CLONE_ARGS_SIZE_VER0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let mut given = CloneArgs::new_zeroed();
+    let known = size.min(size_of::<CloneArgs>());
+    UserSlice::new(address, known).read(&mut given.as_mut_bytes()[..known])?;
+    for at in known..size {
+        if UserPtr::<u8>::new(address.wrapping_add(at)).read()? != 0 {
+            return Err(Errno::E2BIG.into());
+        }
+    }
+    let beyond = given.set_tid != 0 || given.set_tid_size != 0 || given.flags & u64::from(CLONE_PIDFD) != 0 || given.flags & CLONE_INTO_CGROUP != 0;
+    if beyond {
+        task::stub("clone3: set_tid, CLONE_PIDFD, CLONE_INTO_CGROUP");
+        return Err(Errno::EINVAL.into());
+    }
+    let contradicts = given.flags & u64::from(CSIGNAL | CLONE_DETACHED) != 0
+        || given.exit_signal > 64
+        || (given.stack == 0) != (given.stack_size == 0)
+        || given.flags & u64::from(CLONE_THREAD | CLONE_PARENT) != 0 && given.exit_signal != 0;
+    if contradicts {
+        return Err(Errno::EINVAL.into());
+    }
+    let arguments = CloneArguments {
+        flags: given.flags,
+        exit_signal: given.exit_signal as u32,
+        stack: given.stack.wrapping_add(given.stack_size),
+        parent_tid: given.parent_tid as usize,
+        child_tid: given.child_tid as usize,
+        tls: given.tls,
+    };
+    task::fork::clone(task, context, arguments).map(|pid| pid as usize)
+}
+
+fn rusage(found: &Found) -> Rusage {
+    let mut usage = Rusage::default();
+    usage.user_time = timeval(found.user_time);
+    usage.system_time = timeval(found.system_time);
+    usage
+}
+
+pub(crate) fn timeval(nanoseconds: u64) -> Timeval {
+    Timeval { seconds: (nanoseconds / 1_000_000_000) as i64, microseconds: (nanoseconds / 1000 % 1_000_000) as i64 }
+}
+
+fn clone_children(options: u32) -> CloneChildren {
+    match options {
+        options if options & __WALL != 0 => CloneChildren::Too,
+        options if options & __WCLONE != 0 => CloneChildren::Only,
+        _ => CloneChildren::No,
+    }
+}
+
+pub fn wait4(task: &Task, pid: i32, status: UserPtr<u32>, options: u32, usage: UserPtr<Rusage>) -> Answer {
+    if options & !(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let which = match pid {
+        i32::MIN => return Err(Errno::ESRCH.into()),
+        -1 => Which::Any,
+        0 => Which::Group(task.process.group()),
+        pid if pid < 0 => Which::Group(pid.unsigned_abs()),
+        pid => Which::Process(pid as u32),
+    };
+    let options = Options {
+        exited: true,
+        stopped: options & WUNTRACED != 0,
+        continued: options & WCONTINUED != 0,
+        no_hang: options & WNOHANG != 0,
+        no_wait: false,
+        clone_children: clone_children(options),
+    };
+    let Some(found) = task::wait::wait(task, which, options)? else { return Ok(0) };
+    if let Some(status) = status.non_null() {
+        status.write(&found.status.to_number())?;
+    }
+    if let Some(usage) = usage.non_null() {
+        usage.write(&rusage(&found))?;
+    }
+    Ok(found.pid as usize)
+}
+
+pub fn waitid(task: &Task, kind: u32, id: u32, information: UserPtr<[u32; 32]>, options: u32, usage: UserPtr<Rusage>) -> Answer {
+    let known = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
+    if options & !known != 0 || options & (WEXITED | WSTOPPED | WCONTINUED) == 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let which = match kind {
+        P_ALL => Which::Any,
+        P_PID if id as i32 > 0 => Which::Process(id),
+        P_PGID if id as i32 > 0 => Which::Group(id),
+        P_PGID if id == 0 => Which::Group(task.process.group()),
+        P_PIDFD => {
+            task::stub("waitid: P_PIDFD");
+            return Err(Errno::EINVAL.into());
+        }
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    let wanted = Options {
+        exited: options & WEXITED != 0,
+        stopped: options & WSTOPPED != 0,
+        continued: options & WCONTINUED != 0,
+        no_hang: options & WNOHANG != 0,
+        no_wait: options & WNOWAIT != 0,
+        clone_children: clone_children(options),
+    };
+    let found = task::wait::wait(task, which, wanted)?;
+    if let (Some(found), Some(usage)) = (&found, usage.non_null()) {
+        usage.write(&rusage(found))?;
+    }
+    if let Some(place) = information.non_null() {
+        place.write(&child_information(found.as_ref()))?;
+    }
+    Ok(0)
+}
+
+/// `siginfo_t` as waitid(2) fills it: signal, errno, code, padding, pid, uid, status.
+fn child_information(found: Option<&Found>) -> [u32; 32] {
+    let mut words = [0; 32];
+    let Some(found) = found else { return words };
+    let (code, status) = match found.status {
+        Status::Exited(code) => (CLD_EXITED, u32::from(code)),
+        Status::Killed { signal, core: false } => (CLD_KILLED, u32::from(signal)),
+        Status::Killed { signal, core: true } => (CLD_DUMPED, u32::from(signal)),
+        Status::Stopped(signal) => (CLD_STOPPED, u32::from(signal)),
+        Status::Continued => (CLD_CONTINUED, SIGCONT),
+    };
+    (words[0], words[2], words[4], words[5], words[6]) = (SIGCHLD, code, found.pid, found.uid, status);
+    words
+}
+
+pub fn set_tid_address(task: &Task, address: usize) -> usize {
+    task.clear_child_tid.store(address, Ordering::Relaxed);
+    task.tid as usize
+}
+
+pub fn setpgid(task: &Task, pid: i32, group: i32) -> Result<(), Errno> {
+    let (pid, group) = (u32::try_from(pid).map_err(|_| Errno::ESRCH)?, u32::try_from(group).map_err(|_| Errno::EINVAL)?);
+    let pid = if pid == 0 { task.process.pid } else { pid };
+    task::groups::set_group(&task.process, pid, if group == 0 { pid } else { group })
+}
+
+pub fn getpgid(task: &Task, pid: u32) -> Result<usize, Errno> {
+    let group = if pid == 0 { task.process.group() } else { task::tree::find_process(pid).ok_or(Errno::ESRCH)?.group() };
+    Ok(group as usize)
+}
+
+pub fn getpgrp(task: &Task) -> usize {
+    task.process.group() as usize
+}
+
+pub fn setsid(task: &Task) -> Result<usize, Errno> {
+    task::groups::new_session(&task.process).map(|session| session as usize)
+}
+
+pub fn getsid(task: &Task, pid: u32) -> Result<usize, Errno> {
+    let session = if pid == 0 { task.process.session() } else { task::tree::find_process(pid).ok_or(Errno::ESRCH)?.session() };
+    Ok(session as usize)
+}
+
+const ARCH_SET_GS: u32 = 0x1001;
+const ARCH_SET_FS: u32 = 0x1002;
+const ARCH_GET_FS: u32 = 0x1003;
+const ARCH_GET_GS: u32 = 0x1004;
+
+/// arch_prctl(2): the bases of FS and GS. Others are for features that are not there: EINVAL, as on an older Linux.
+pub fn arch_prctl(_: &Task, code: u32, address: u64) -> Result<(), Errno> {
+    let place = UserPtr::<u64>::new(address as usize);
+    match code {
+        ARCH_SET_FS | ARCH_SET_GS => {
+            if address >= memory::USER_END as u64 {
+                return Err(Errno::EPERM);
+            }
+            sync::Thread::with_user_state(|state| if code == ARCH_SET_FS { state.fs_base = address } else { state.gs_base = address });
+            Ok(())
+        }
+        ARCH_GET_FS => place.write(&sync::Thread::with_user_state(|state| state.fs_base).unwrap_or(0)),
+        ARCH_GET_GS => place.write(&sync::Thread::with_user_state(|state| state.gs_base).unwrap_or(0)),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+pub fn prctl(task: &Task, option: u32, argument: usize) -> Result<usize, Errno> {
+    match option {
+        PR_SET_NAME => {
+            let mut name = [0; 16];
+            for (at, byte) in name.iter_mut().take(15).enumerate() {
+                *byte = UserPtr::<u8>::new(argument.wrapping_add(at)).read()?;
+                if *byte == 0 {
+                    break;
+                }
+            }
+            task.set_name(&name);
+            Ok(0)
+        }
+        PR_GET_NAME => UserPtr::<[u8; 16]>::new(argument).write(&task.name()).map(|()| 0),
+        PR_SET_CHILD_SUBREAPER => {
+            task.process.set_subreaper(argument != 0);
+            Ok(0)
+        }
+        PR_GET_CHILD_SUBREAPER => UserPtr::<u32>::new(argument).write(&u32::from(task.process.is_subreaper())).map(|()| 0),
+        PR_GET_DUMPABLE => Ok(1),
+        _ => {
+            task::stub("prctl: other options");
+            Err(Errno::EINVAL)
+        }
+    }
+}
+
+/// personality(2): only Linux's own, with or without ADDR_NO_RANDOMIZE asked about.
+pub fn personality(_: &Task, persona: u32) -> Result<usize, Errno> {
+    match persona {
+        0 | 0xffff_ffff => Ok(0),
+        _ => {
+            task::stub("personality: other than Linux");
+            Err(Errno::EINVAL)
+        }
+    }
+}
+

@@ -1,0 +1,238 @@
+//! The table.
+use crate::dispatch::missing;
+use crate::handler::Handler;
+use crate::{credentials, futex, memory_calls as memory, process, resources, signals, system, time_calls as time};
+use abi::raw::general as numbers;
+use task::{Answer, Task};
+use trap::UserContext;
+
+type Function = fn(&Task, &mut UserContext) -> Answer;
+
+/// One system call.
+#[derive(Clone, Copy)]
+pub struct Row {
+    pub number: u32,
+    pub name: &'static str,
+    function: Function,
+}
+
+/// A row: the call's name as the UAPI headers have it, its number for i386 (or `-`), and its handler.
+macro_rules! rows {
+    ($($name:ident $compatible:tt => $handler:expr;)*) => {
+        /// All calls that are there.
+        static ROWS: &[Row] = &[$(Row {
+            number: number!($name),
+            name: stringify!($name),
+            function: |task, context| Handler::call(&$handler, task, context),
+        },)*];
+
+        /// The calls of the 32-bit door: those whose arguments have the same layout in both worlds.
+        static COMPATIBLE: &[(i32, Function)] = &[$((compatible!($compatible), |task, context| Handler::call(&$handler, task, context)),)*];
+    };
+}
+
+macro_rules! number {
+    ($name:ident) => {
+        paste_number::$name
+    };
+}
+
+macro_rules! compatible {
+    (-) => {
+        -1
+    };
+    ($number:literal) => {
+        $number
+    };
+}
+
+/// Numbers under the calls' plain names.
+#[allow(non_upper_case_globals, reason = "calls are named as in the headers")]
+mod paste_number {
+    use super::numbers;
+    macro_rules! plain {
+        ($($name:ident = $number:ident;)*) => { $(pub const $name: u32 = numbers::$number;)* };
+    }
+    plain! {
+        sched_yield = __NR_sched_yield; getpid = __NR_getpid; gettid = __NR_gettid; getppid = __NR_getppid;
+        exit = __NR_exit; exit_group = __NR_exit_group; fork = __NR_fork; vfork = __NR_vfork; clone = __NR_clone; clone3 = __NR_clone3;
+        wait4 = __NR_wait4; waitid = __NR_waitid; set_tid_address = __NR_set_tid_address; setpgid = __NR_setpgid; getpgid = __NR_getpgid;
+        getpgrp = __NR_getpgrp; setsid = __NR_setsid; getsid = __NR_getsid; arch_prctl = __NR_arch_prctl; prctl = __NR_prctl;
+        personality = __NR_personality;
+        mmap = __NR_mmap; munmap = __NR_munmap; mprotect = __NR_mprotect; mremap = __NR_mremap; brk = __NR_brk; madvise = __NR_madvise;
+        mincore = __NR_mincore; msync = __NR_msync; mlock = __NR_mlock; mlock2 = __NR_mlock2; munlock = __NR_munlock; mlockall = __NR_mlockall;
+        munlockall = __NR_munlockall;
+        futex = __NR_futex; set_robust_list = __NR_set_robust_list; get_robust_list = __NR_get_robust_list;
+        rt_sigaction = __NR_rt_sigaction; rt_sigprocmask = __NR_rt_sigprocmask; rt_sigreturn = __NR_rt_sigreturn; rt_sigpending = __NR_rt_sigpending;
+        rt_sigsuspend = __NR_rt_sigsuspend; rt_sigtimedwait = __NR_rt_sigtimedwait; rt_sigqueueinfo = __NR_rt_sigqueueinfo;
+        rt_tgsigqueueinfo = __NR_rt_tgsigqueueinfo; sigaltstack = __NR_sigaltstack; kill = __NR_kill; tkill = __NR_tkill; tgkill = __NR_tgkill;
+        pause = __NR_pause; restart_syscall = __NR_restart_syscall;
+        nanosleep = __NR_nanosleep; clock_nanosleep = __NR_clock_nanosleep; clock_gettime = __NR_clock_gettime; clock_getres = __NR_clock_getres;
+        clock_settime = __NR_clock_settime; gettimeofday = __NR_gettimeofday; settimeofday = __NR_settimeofday; time = __NR_time;
+        alarm = __NR_alarm; setitimer = __NR_setitimer; getitimer = __NR_getitimer;
+        uname = __NR_uname; sysinfo = __NR_sysinfo; getcpu = __NR_getcpu; getrandom = __NR_getrandom; reboot = __NR_reboot;
+        sethostname = __NR_sethostname; setdomainname = __NR_setdomainname; sync = __NR_sync; syslog = __NR_syslog;
+        getrlimit = __NR_getrlimit; setrlimit = __NR_setrlimit; prlimit64 = __NR_prlimit64; getrusage = __NR_getrusage; times = __NR_times;
+        getpriority = __NR_getpriority; setpriority = __NR_setpriority; sched_getaffinity = __NR_sched_getaffinity;
+        sched_setaffinity = __NR_sched_setaffinity; sched_getscheduler = __NR_sched_getscheduler; sched_getparam = __NR_sched_getparam;
+        sched_get_priority_max = __NR_sched_get_priority_max; sched_get_priority_min = __NR_sched_get_priority_min;
+        getuid = __NR_getuid; geteuid = __NR_geteuid; getgid = __NR_getgid; getegid = __NR_getegid; getresuid = __NR_getresuid;
+        getresgid = __NR_getresgid; setuid = __NR_setuid; setgid = __NR_setgid; setreuid = __NR_setreuid; setregid = __NR_setregid;
+        setresuid = __NR_setresuid; setresgid = __NR_setresgid; setfsuid = __NR_setfsuid; setfsgid = __NR_setfsgid; getgroups = __NR_getgroups;
+        setgroups = __NR_setgroups; capget = __NR_capget; capset = __NR_capset;
+    }
+}
+
+rows! {
+    sched_yield 158 => process::sched_yield;
+    getpid 20 => process::getpid;
+    gettid 224 => process::gettid;
+    getppid 64 => process::getppid;
+    exit 1 => process::exit;
+    exit_group 252 => process::exit_group;
+    fork 2 => process::fork;
+    vfork 190 => process::vfork;
+    clone - => process::clone;
+    clone3 435 => process::clone3;
+    wait4 - => process::wait4;
+    waitid - => process::waitid;
+    set_tid_address 258 => process::set_tid_address;
+    setpgid 57 => process::setpgid;
+    getpgid 132 => process::getpgid;
+    getpgrp 65 => process::getpgrp;
+    setsid 66 => process::setsid;
+    getsid 147 => process::getsid;
+    arch_prctl 384 => process::arch_prctl;
+    prctl 172 => process::prctl;
+    personality 136 => process::personality;
+
+    mmap - => memory::mmap;
+    munmap 91 => memory::munmap;
+    mprotect 125 => memory::mprotect;
+    mremap 163 => memory::mremap;
+    brk 45 => memory::brk;
+    madvise 219 => memory::madvise;
+    mincore 218 => memory::mincore;
+    msync 144 => memory::msync;
+    mlock 150 => memory::mlock;
+    mlock2 376 => memory::mlock2;
+    munlock 151 => memory::munlock;
+    mlockall 152 => memory::mlockall;
+    munlockall 153 => memory::munlockall;
+
+    futex - => futex::futex;
+    set_robust_list - => futex::set_robust_list;
+    get_robust_list - => futex::get_robust_list;
+
+    rt_sigaction - => signals::rt_sigaction;
+    rt_sigprocmask - => signals::rt_sigprocmask;
+    rt_sigreturn - => signals::rt_sigreturn;
+    rt_sigpending - => signals::rt_sigpending;
+    rt_sigsuspend - => signals::rt_sigsuspend;
+    rt_sigtimedwait - => signals::rt_sigtimedwait;
+    rt_sigqueueinfo - => signals::rt_sigqueueinfo;
+    rt_tgsigqueueinfo - => signals::rt_tgsigqueueinfo;
+    sigaltstack - => signals::sigaltstack;
+    kill 37 => signals::kill;
+    tkill 238 => signals::tkill;
+    tgkill 270 => signals::tgkill;
+    pause 29 => signals::pause;
+    restart_syscall 0 => signals::restart_syscall;
+
+    nanosleep - => time::nanosleep;
+    clock_nanosleep - => time::clock_nanosleep;
+    clock_gettime - => time::clock_gettime;
+    clock_getres - => time::clock_getres;
+    clock_settime - => time::clock_settime;
+    gettimeofday - => time::gettimeofday;
+    settimeofday - => time::settimeofday;
+    time - => time::time;
+    alarm 27 => time::alarm;
+    setitimer - => time::setitimer;
+    getitimer - => time::getitimer;
+
+    uname 122 => system::uname;
+    sysinfo - => system::sysinfo;
+    getcpu 318 => system::getcpu;
+    getrandom 355 => system::getrandom;
+    reboot 88 => system::reboot;
+    sethostname 74 => system::sethostname;
+    setdomainname 121 => system::setdomainname;
+    syslog 103 => system::syslog;
+
+    getrlimit - => resources::getrlimit;
+    setrlimit - => resources::setrlimit;
+    prlimit64 340 => resources::prlimit64;
+    getrusage - => resources::getrusage;
+    times - => resources::times;
+    getpriority 96 => resources::getpriority;
+    setpriority 97 => resources::setpriority;
+    sched_getaffinity - => resources::sched_getaffinity;
+    sched_setaffinity - => resources::sched_setaffinity;
+    sched_getscheduler 157 => resources::sched_getscheduler;
+    sched_getparam 155 => resources::sched_getparam;
+    sched_get_priority_max 159 => resources::sched_get_priority_max;
+    sched_get_priority_min 160 => resources::sched_get_priority_min;
+
+    getuid 199 => credentials::getuid;
+    geteuid 201 => credentials::geteuid;
+    getgid 200 => credentials::getgid;
+    getegid 202 => credentials::getegid;
+    getresuid 209 => credentials::getresuid;
+    getresgid 211 => credentials::getresgid;
+    setuid 213 => credentials::setuid;
+    setgid 214 => credentials::setgid;
+    setreuid 203 => credentials::setreuid;
+    setregid 204 => credentials::setregid;
+    setresuid 208 => credentials::setresuid;
+    setresgid 210 => credentials::setresgid;
+    setfsuid 215 => credentials::setfsuid;
+    setfsgid 216 => credentials::setfsgid;
+    getgroups 205 => credentials::getgroups;
+    setgroups 206 => credentials::setgroups;
+    capget - => credentials::capget;
+    capset - => credentials::capset;
+}
+
+/// One more than the largest number that has a row.
+const LIMIT: usize = 512;
+
+/// By number, for dispatch in constant time.
+static NATIVE: [Function; LIMIT] = {
+    let mut table: [Function; LIMIT] = [missing; LIMIT];
+    let mut index = 0;
+    while index < ROWS.len() {
+        table[ROWS[index].number as usize] = ROWS[index].function;
+        index += 1;
+    }
+    table
+};
+
+static BY_COMPATIBLE_NUMBER: [Function; LIMIT] = {
+    let mut table: [Function; LIMIT] = [missing; LIMIT];
+    let mut index = 0;
+    while index < COMPATIBLE.len() {
+        if COMPATIBLE[index].0 >= 0 {
+            table[COMPATIBLE[index].0 as usize] = COMPATIBLE[index].1;
+        }
+        index += 1;
+    }
+    table
+};
+
+#[inline(always)]
+pub(crate) fn native(number: u64) -> Function {
+    match NATIVE.get(number as usize) {
+        Some(function) => *function,
+        None => missing,
+    }
+}
+
+pub(crate) fn compatible(number: u64) -> Function {
+    BY_COMPATIBLE_NUMBER.get(number as usize).copied().unwrap_or(missing)
+}
+
+/// The table, for lists of what is there.
+pub fn rows() -> &'static [Row] {
+    ROWS
+}

@@ -1,0 +1,319 @@
+//! What a process and a thread hold.
+use crate::Restart;
+use crate::task::Task;
+use ::signal::{Action, AlternateStack, Dispositions, Pending, Signal, SignalSet};
+use abi::Errno;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use sync::thread::work;
+use sync::{Preempt, Rank, SpinLock, WaitQueue};
+
+/// A child's change that wait(2) reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildChange {
+    Stopped(u8),
+    Continued,
+}
+
+/// Whether a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Running,
+    /// Its threads stop as they come by; `left` have not yet.
+    Stopping { signal: u8, left: usize },
+    Stopped { signal: u8 },
+}
+
+/// What the threads of a process share.
+#[derive(Debug)]
+pub struct GroupSignals {
+    /// Shared beyond the process under CLONE_SIGHAND.
+    pub(crate) actions: Arc<SpinLock<Dispositions, Preempt>>,
+    pub(crate) pending: Pending,
+    pub(crate) stop: Stop,
+    change: Option<ChildChange>,
+    /// Decided by the first exit_group or fatal signal.
+    group_exit: Option<u32>,
+    last_exit: u32,
+    executing: bool,
+    /// Pending signals are counted against the user that this stands for.
+    pub(crate) counter: Arc<::signal::Counter>,
+    /// Waiters in rt_sigtimedwait(2), and stopped threads.
+    pub(crate) unkillable: bool,
+}
+
+impl GroupSignals {
+    /// Those of PID 1: all default, and out of reach of default actions.
+    pub fn initial() -> Self {
+        Self {
+            actions: Arc::new(SpinLock::new(Rank::SignalActions, Dispositions::default())),
+            pending: Pending::new(),
+            stop: Stop::Running,
+            change: None,
+            group_exit: None,
+            last_exit: 0,
+            executing: false,
+            counter: Arc::default(),
+            unkillable: true,
+        }
+    }
+
+    /// Those of a new process: the parent's actions, copied or `shared`, or all default (CLONE_CLEAR_SIGHAND).
+    pub(crate) fn for_child(parent: &Self, shared: bool, clear: bool) -> Self {
+        let actions = if shared {
+            parent.actions.clone()
+        } else {
+            let mut actions = parent.actions.lock().clone();
+            if clear {
+                actions.reset();
+            }
+            Arc::new(SpinLock::new(Rank::SignalActions, actions))
+        };
+        Self { actions, counter: parent.counter.clone(), unkillable: false, ..Self::initial() }
+    }
+
+    pub(crate) fn thread_exits(&mut self, status: u32) {
+        self.last_exit = status;
+    }
+
+    /// Decides the process's status; true for the first who does.
+    pub(crate) fn begin_group_exit(&mut self, status: u32) -> bool {
+        let first = self.group_exit.is_none();
+        if first {
+            self.group_exit = Some(status);
+        }
+        first
+    }
+
+    pub(crate) fn is_exiting(&self) -> bool {
+        self.group_exit.is_some()
+    }
+
+    /// The status for wait(2): the group's, or that of the thread that ended last.
+    pub(crate) fn exit_status(&self) -> u32 {
+        self.group_exit.unwrap_or(self.last_exit)
+    }
+
+    /// One exec at a time, and none in a process that is ending.
+    pub(crate) fn begin_exec(&mut self) -> bool {
+        let free = !self.executing && self.group_exit.is_none();
+        self.executing |= free;
+        free
+    }
+
+    pub(crate) fn end_exec(&mut self) {
+        self.executing = false;
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        matches!(self.stop, Stop::Stopped { .. })
+    }
+
+    pub(crate) fn note_change(&mut self, change: ChildChange) {
+        self.change = Some(change);
+    }
+
+    /// Takes (or, with `keep`, looks at) a change of the kinds that are asked for.
+    pub(crate) fn take_change(&mut self, stopped: bool, continued: bool, keep: bool) -> Option<ChildChange> {
+        let wanted = match self.change? {
+            ChildChange::Stopped(_) => stopped && self.is_stopped(),
+            ChildChange::Continued => continued,
+        };
+        if !wanted {
+            return None;
+        }
+        if keep { self.change } else { self.change.take() }
+    }
+
+    /// Signals pending for the process as a whole.
+    pub fn pending_set(&self) -> SignalSet {
+        self.pending.set()
+    }
+}
+
+/// What a thread has of its own.
+#[derive(Debug)]
+pub struct ThreadSignals {
+    mask: AtomicU64,
+    /// The mask to go back to after a call that replaced it (sigsuspend, ppoll, pselect); bit pattern and whether there is one.
+    saved_mask: AtomicU64,
+    has_saved_mask: AtomicBool,
+    pub(crate) own: SpinLock<Own, Preempt>,
+    /// The thread is to end, whatever is pending.
+    pub(crate) ending: AtomicBool,
+    /// How the last system call wants to go on.
+    pub(crate) interrupted: SpinLock<Option<Restart>, Preempt>,
+    /// Signals that rt_sigtimedwait(2) waits for, although they are blocked.
+    pub(crate) awaited: AtomicU64,
+    pub(crate) arrived: WaitQueue,
+}
+
+/// Under the lock.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    pub pending: Pending,
+    pub alternate_stack: AlternateStack,
+    /// Address, error code and vector of the last fault, for the frame.
+    pub fault: (usize, u64, u64),
+}
+
+impl ThreadSignals {
+    pub fn initial() -> Self {
+        Self {
+            mask: AtomicU64::new(0),
+            saved_mask: AtomicU64::new(0),
+            has_saved_mask: AtomicBool::new(false),
+            own: SpinLock::new(Rank::ThreadSignals, Own::default()),
+            ending: AtomicBool::new(false),
+            interrupted: SpinLock::new(Rank::Leaf, None),
+            awaited: AtomicU64::new(0),
+            arrived: WaitQueue::new(),
+        }
+    }
+
+    /// A child's: the parent's mask, nothing pending; the alternate stack unless memory is shared.
+    pub(crate) fn for_child(parent: &Self, shares_memory: bool) -> Self {
+        let child = Self::initial();
+        child.mask.store(parent.mask.load(Ordering::Relaxed), Ordering::Relaxed);
+        if !shares_memory {
+            child.own.lock().alternate_stack = parent.own.lock().alternate_stack;
+        }
+        child
+    }
+
+    #[inline]
+    pub fn mask(&self) -> SignalSet {
+        SignalSet::mask_from_bits(self.mask.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn store_mask(&self, mask: SignalSet) {
+        self.mask.store(mask.bits(), Ordering::Relaxed);
+    }
+
+    /// The mask to go back to, once.
+    pub(crate) fn take_saved_mask(&self) -> Option<SignalSet> {
+        self.has_saved_mask.swap(false, Ordering::Relaxed).then(|| SignalSet::mask_from_bits(self.saved_mask.load(Ordering::Relaxed)))
+    }
+}
+
+impl Task {
+    /// The signals that this thread holds back.
+    pub fn signal_mask(&self) -> SignalSet {
+        self.signals.mask()
+    }
+
+    /// Changes the mask of the *running* thread.
+    pub fn set_signal_mask(&self, mask: SignalSet) {
+        let group = self.process.signals.lock();
+        self.signals.store_mask(SignalSet::mask_from_bits(mask.bits()));
+        let pending = group.pending.deliverable(mask) || self.signals.own.lock().pending.deliverable(mask);
+        drop(group);
+        self.update_work(pending);
+    }
+
+    /// Replaces the mask until the system call's end, which puts the old one back: after a handler, if one runs.
+    pub fn set_temporary_mask(&self, mask: SignalSet) {
+        self.signals.saved_mask.store(self.signals.mask().bits(), Ordering::Relaxed);
+        self.signals.has_saved_mask.store(true, Ordering::Relaxed);
+        self.set_signal_mask(mask);
+        if let Some(thread) = self.thread() {
+            thread.add_work(work::RESTORE_MASK);
+        }
+    }
+
+    /// Signals pending for this thread and its process.
+    pub fn pending_signals(&self) -> SignalSet {
+        let group = self.process.signals.lock();
+        group.pending.set() | self.signals.own.lock().pending.set()
+    }
+
+    pub(crate) fn update_work(&self, pending: bool) {
+        let Some(thread) = self.thread() else { return };
+        if pending { thread.add_work(work::SIGNAL) } else { thread.remove_work(work::SIGNAL) }
+    }
+
+    /// A signal's action.
+    pub fn signal_action(&self, signal: Signal) -> Action {
+        *self.process.signals.lock().actions.lock().get(signal)
+    }
+
+    /// Sets a signal's action. EINVAL for SIGKILL and SIGSTOP.
+    pub fn set_signal_action(&self, signal: Signal, action: Action) -> Result<(), Errno> {
+        let mut discarded = ::signal::Discarded::default();
+        {
+            let tree = crate::tree::lock();
+            let mut group = self.process.signals.lock();
+            let ignored = group.actions.lock().set(signal, action)?;
+            if ignored {
+                let set = SignalSet::of(&[signal]);
+                discarded.append(group.pending.flush(set));
+                for thread in tree.threads(self.process.pid) {
+                    discarded.append(thread.signals.own.lock().pending.flush(set));
+                }
+            }
+        }
+        drop(discarded);
+        Ok(())
+    }
+
+    pub fn alternate_stack(&self) -> AlternateStack {
+        self.signals.own.lock().alternate_stack
+    }
+
+    pub fn set_alternate_stack(&self, stack: AlternateStack) {
+        self.signals.own.lock().alternate_stack = stack;
+    }
+
+    /// Keeps how an interrupted call wants to go on; the registers already look as if it had failed.
+    pub fn interrupted(&self, context: &mut trap::UserContext, restart: Restart) {
+        context.rax = Errno::EINTR.to_return_value() as u64;
+        *self.signals.interrupted.lock() = Some(restart);
+        // Even where nothing is pending any more, the call must be begun again.
+        if let Some(thread) = self.thread() {
+            thread.add_work(work::NOTIFY);
+        }
+    }
+}
+
+/// What exec does to signals: handlers are gone, the alternate stack too.
+pub(crate) fn reset_for_exec(task: &Task) {
+    let mut group = task.process.signals.lock();
+    let mut own = group.actions.lock().clone();
+    own.reset();
+    let old = core::mem::replace(&mut group.actions, Arc::new(SpinLock::new(Rank::SignalActions, own)));
+    task.signals.own.lock().alternate_stack = AlternateStack::default();
+    drop(group);
+    drop(old);
+}
+
+impl Task {
+    /// Takes a pending signal of `set`, waiting until `deadline` for one: rt_sigtimedwait(2). EAGAIN when the time is over; EINTR
+    /// for another signal.
+    pub fn await_signal(&self, set: SignalSet, deadline: Option<u64>) -> Result<(Signal, ::signal::Information), crate::Failure> {
+        self.signals.awaited.store(set.bits(), Ordering::SeqCst);
+        let take = || {
+            let mut group = self.process.signals.lock();
+            let taken = ::signal::dequeue(&mut self.signals.own.lock().pending, &mut group.pending, !set);
+            drop(group);
+            taken.map(|(signal, information, spent)| {
+                drop(spent);
+                (signal, information)
+            })
+        };
+        let answer = self.signals.arrived.wait(sync::Sleep::Interruptible, deadline, take);
+        self.signals.awaited.store(0, Ordering::SeqCst);
+        answer.map_err(|error| match error {
+            sync::WaitError::TimedOut => Errno::EAGAIN.into(),
+            sync::WaitError::Interrupted => Errno::EINTR.into(),
+        })
+    }
+
+    /// Whether this task may send `signal` to `target` (kill(2)): the same user, CAP_KILL, or SIGCONT within a session. EPERM.
+    pub fn may_signal(&self, target: &crate::process::Process, signal: u32) -> Result<(), Errno> {
+        let own = self.credentials();
+        let uid = target.uid.load(Ordering::Relaxed);
+        let same = target.pid == self.process.pid || own.user.effective == uid || own.user.real == uid;
+        let in_session = signal == abi::raw::general::SIGCONT && target.session() == self.process.session();
+        if same || in_session || own.has(vfs::Capabilities::KILL) { Ok(()) } else { Err(Errno::EPERM) }
+    }
+}
