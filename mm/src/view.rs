@@ -4,7 +4,7 @@ use crate::area::{Area, AreaFlags, Backing};
 use crate::map::Map;
 use crate::pages::Pages;
 use crate::{AddressSpace, pages_in};
-use abi::PAGE_SIZE;
+use abi::{Errno, PAGE_SIZE};
 use core::fmt;
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
@@ -163,6 +163,7 @@ fn view<'a>(map: &Map, range: Range<usize>, area: &'a Area) -> AreaView<'a> {
     AreaView { name: name(map, &range, area), range, rights: area.rights, flags: area.flags, offset }
 }
 
+impl<P: Pages> AddressSpace<P> {
     /// What a shared word at `address` is known by in every space that maps it: a number for the object, and the offset in
     /// bytes. `None` where the word is this space's own. EFAULT where nothing is mapped.
     pub fn shared_object(&self, address: usize) -> Result<Option<(u64, u64)>, Errno> {
@@ -183,7 +184,6 @@ fn view<'a>(map: &Map, range: Range<usize>, area: &'a Area) -> AreaView<'a> {
         found
     }
 
-impl<P: Pages> AddressSpace<P> {
     /// Shows the areas that end beyond `address` in ascending order, until `body` answers false. The map is held for reading:
     /// `body` must not touch user memory.
     pub fn for_each_area(&self, address: usize, mut body: impl FnMut(&AreaView<'_>) -> bool) {

@@ -4,9 +4,9 @@ use super::entry::Entry;
 use super::table::{Step, Table, Tables};
 use super::{Counts, PageTable, leaf_end};
 use crate::tlb::{self, Touched};
-use crate::{Frame, PAGE_SIZE};
+use crate::{PAGE_SIZE, descriptor, zones};
 use core::ops::Range;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use smallvec::SmallVec;
 
 /// Frames that are kept between two flushes.
@@ -107,9 +107,13 @@ impl<'a> Gather<'a> {
     fn release(&mut self) {
         tlb::flush(&self.owner.cpus, self.touched.range());
         self.touched = Touched::NOTHING;
+        let descriptors = descriptor::table();
         for &number in self.frames.as_slice() {
-            // SAFETY: the entry that held this reference was exchanged for zero, and the list is emptied below.
-            drop(unsafe { Frame::from_number(number) });
+            // What dropping a `Frame` does, with the table of descriptors looked up once for all. The entry that held this
+            // reference was exchanged for zero.
+            if descriptors[number as usize].count.fetch_sub(1, AcqRel) == 1 {
+                zones::free(number, 0);
+            }
         }
         self.frames.clear();
         for table in self.emptied.drain(..) {
