@@ -254,6 +254,12 @@ impl WaitQueue {
     }
 }
 
+impl core::fmt::Debug for WaitQueue {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str(if self.is_empty() { "WaitQueue(empty)" } else { "WaitQueue(waiters)" })
+    }
+}
+
 impl Default for WaitQueue {
     fn default() -> Self {
         Self::new()

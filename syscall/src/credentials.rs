@@ -188,7 +188,9 @@ pub fn setresgid(task: &Task, real: u32, effective: u32, saved: u32) -> Result<(
 /// setfsuid(2): answers the old identity, whether it was changed or not.
 pub fn setfsuid(task: &Task, number: u32) -> usize {
     let old = task.credentials();
-    if let Some(user) = set_file_system(old.user, number, old.has(Capabilities::SETUID)).filter(|user| *user != old.user) {
+    if let Some(user) =
+        set_file_system(old.user, number, old.has(Capabilities::SETUID)).filter(|user| *user != old.user)
+    {
         let mut new = Credentials { user, ..(*old).clone() };
         follow_file_system_user(&old, &mut new);
         task.set_credentials(Arc::new(new));
@@ -198,7 +200,9 @@ pub fn setfsuid(task: &Task, number: u32) -> usize {
 
 pub fn setfsgid(task: &Task, number: u32) -> usize {
     let old = task.credentials();
-    if let Some(group) = set_file_system(old.group, number, old.has(Capabilities::SETGID)).filter(|group| *group != old.group) {
+    if let Some(group) =
+        set_file_system(old.group, number, old.has(Capabilities::SETGID)).filter(|group| *group != old.group)
+    {
         task.set_credentials(Arc::new(Credentials { group, ..(*old).clone() }));
     }
     old.group.file_system as usize

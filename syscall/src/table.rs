@@ -71,7 +71,7 @@ mod paste_number {
         clock_settime = __NR_clock_settime; gettimeofday = __NR_gettimeofday; settimeofday = __NR_settimeofday; time = __NR_time;
         alarm = __NR_alarm; setitimer = __NR_setitimer; getitimer = __NR_getitimer;
         uname = __NR_uname; sysinfo = __NR_sysinfo; getcpu = __NR_getcpu; getrandom = __NR_getrandom; reboot = __NR_reboot;
-        sethostname = __NR_sethostname; setdomainname = __NR_setdomainname; sync = __NR_sync; syslog = __NR_syslog;
+        sethostname = __NR_sethostname; setdomainname = __NR_setdomainname; syslog = __NR_syslog;
         getrlimit = __NR_getrlimit; setrlimit = __NR_setrlimit; prlimit64 = __NR_prlimit64; getrusage = __NR_getrusage; times = __NR_times;
         getpriority = __NR_getpriority; setpriority = __NR_setpriority; sched_getaffinity = __NR_sched_getaffinity;
         sched_setaffinity = __NR_sched_setaffinity; sched_getscheduler = __NR_sched_getscheduler; sched_getparam = __NR_sched_getparam;

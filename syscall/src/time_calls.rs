@@ -13,7 +13,8 @@ use time::{NANOSECONDS_PER_SECOND, TICK_NS};
 use vfs::Capabilities;
 
 /// What settimeofday(2) was told about the time zone; nothing in the kernel uses it.
-static TIME_ZONE: SpinLock<Timezone, Preempt> = SpinLock::new(Rank::Leaf, Timezone { minutes_west: 0, daylight_saving: 0 });
+static TIME_ZONE: SpinLock<Timezone, Preempt> =
+    SpinLock::new(Rank::Leaf, Timezone { minutes_west: 0, daylight_saving: 0 });
 
 /// How often CLOCK_REALTIME was set, and who sleeps until an instant of it.
 static SETTINGS: AtomicU64 = AtomicU64::new(0);
@@ -128,7 +129,9 @@ pub fn gettimeofday(_: &Task, place: UserPtr<Timeval>, zone: UserPtr<Timezone>) 
 pub fn settimeofday(task: &Task, place: UserPtr<Timeval>, zone: UserPtr<Timezone>) -> Result<(), Errno> {
     let wanted = place.non_null().map(UserPtr::read).transpose()?;
     // Linux takes 1,000,000 microseconds here, and refuses them as nanoseconds a line later.
-    let wanted = wanted.map(|given| time::Timespec::from_timeval(given.seconds, given.microseconds).ok_or(Errno::EINVAL)).transpose()?;
+    let wanted = wanted
+        .map(|given| time::Timespec::from_timeval(given.seconds, given.microseconds).ok_or(Errno::EINVAL))
+        .transpose()?;
     let zone = zone.non_null().map(UserPtr::read).transpose()?;
     if wanted.is_some_and(|wanted| !wanted.is_settable()) {
         return Err(Errno::EINVAL);
@@ -164,7 +167,13 @@ pub fn nanosleep(task: &Task, request: UserPtr<Timespec>, remaining: UserPtr<Tim
 }
 
 /// clock_nanosleep(2).
-pub fn clock_nanosleep(task: &Task, clock: i32, flags: u32, request: UserPtr<Timespec>, remaining: UserPtr<Timespec>) -> Answer {
+pub fn clock_nanosleep(
+    task: &Task,
+    clock: i32,
+    flags: u32,
+    request: UserPtr<Timespec>,
+    remaining: UserPtr<Timespec>,
+) -> Answer {
     // Alarm clocks exist, but without a real-time clock that wakes the machine.
     if clock == CLOCK_REALTIME_ALARM as i32 || clock == CLOCK_BOOTTIME_ALARM as i32 {
         return Err(Errno::EOPNOTSUPP.into());
@@ -268,7 +277,8 @@ pub fn getitimer(task: &Task, which: u32, place: UserPtr<Itimerval>) -> Result<(
 pub fn setitimer(task: &Task, which: u32, new: UserPtr<Itimerval>, old: UserPtr<Itimerval>) -> Result<(), Errno> {
     let given = new.non_null().map_or(Ok(Itimerval::default()), UserPtr::read)?;
     let length = |value: Timeval| {
-        let length = time::Timespec::from_timeval(value.seconds, value.microseconds).filter(|length| !length.is_negative());
+        let length =
+            time::Timespec::from_timeval(value.seconds, value.microseconds).filter(|length| !length.is_negative());
         length.map(time::Timespec::to_ns_saturating).ok_or(Errno::EINVAL)
     };
     let wanted = Setting { remaining: length(given.value)?, period: length(given.interval)? };

@@ -48,6 +48,9 @@ pub(crate) fn finish(task: Arc<Task>) {
     let descriptors = task.files.set_descriptors(None);
     drop(descriptors);
     account(&task);
+    if task.process.thread_count() == 1 {
+        crate::timers::end(&task.process);
+    }
     let orphaned = leave_tree(&task);
     for (group, signal) in orphaned {
         for process in tree::group_members(group) {

@@ -61,7 +61,7 @@ pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) ->
     let stack = KernelStack::new().ok_or(Errno::ENOMEM)?;
     let user_state = Thread::with_user_state(|state| state.duplicate()).flatten().ok_or(Errno::ENOMEM)?;
     let memory = parent.memory()?;
-    let space = if has(CLONE_VM) { memory } else { Arc::new(memory.fork()?) };
+    let space = if has(CLONE_VM) { memory } else { memory.fork()? };
     let files = files(parent, flags)?;
     let reserved = tree::ReservedPid::new()?;
     let process = if has(CLONE_THREAD) { parent.process.clone() } else { new_process(parent, reserved.pid, &arguments)? };
@@ -163,7 +163,7 @@ pub(crate) fn thread_for(
     let owner = task.clone();
     let mut thread = Thread::new(Box::new(stack), CONTEXT_SIZE, Box::new(move || life::main(owner, registers)));
     thread.set_user_state(user_state);
-    thread.set_space(space);
+    thread.set_space(space.pages().table().clone());
     Arc::new(thread)
 }
 

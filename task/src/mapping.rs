@@ -18,7 +18,7 @@ pub fn set_shared_memory(make: MakeShared) {
 /// Memory of `length` bytes that every mapping of it shares. ENOMEM.
 pub fn shared_memory(length: usize) -> Result<Backing, Errno> {
     let make = SHARED.get().ok_or(Errno::ENODEV)?;
-    Ok(Backing::File { file: make(length)?, page: 0 })
+    Ok(Backing::file(make(length)?, 0))
 }
 
 /// The file open as `fd` from page `page` on, and the most that the mapping may ever allow. EBADF; EACCES where it was not

@@ -3,10 +3,9 @@ use crate::image::Executable;
 use abi::Errno;
 use abi::file::{Access, FileType, MountFlags, OpenFlags, mode};
 use alloc::sync::Arc;
-use cache::{PageCache, PageError};
+use cache::PageCache;
 use core::fmt;
-use core::ops::Range;
-use memory::{Frame, Writer};
+use memory::Writer;
 use mm::{Backing, MappedFile};
 use vfs::{Credentials, Last, Mapping, OpenFile, Origin, Path};
 
@@ -32,34 +31,8 @@ impl MappedOpenFile {
 }
 
 impl MappedFile for MappedOpenFile {
-    fn page(&self, index: u64) -> Result<(Frame, bool), Errno> {
-        match self.cache.page(index) {
-            Ok(frame) => Ok((frame, false)),
-            Err(PageError::BeyondEnd) => Err(Errno::ENXIO),
-            Err(PageError::Failed(errno)) => Err(errno),
-        }
-    }
-
-    fn cached(&self, index: u64, frames: &mut [Option<Frame>]) {
-        self.cache.lookup_many(index, frames);
-    }
-
-    fn make_writable(&self, index: u64) -> Result<(), Errno> {
-        self.cache.mark_dirty(index);
-        self.file.inode().touch_modified();
-        Ok(())
-    }
-
-    fn synchronise(&self, _pages: Range<u64>) -> Result<(), Errno> {
-        self.cache.write_back()
-    }
-
-    fn truncations(&self) -> u64 {
-        self.cache.truncations()
-    }
-
-    fn is_memory(&self) -> bool {
-        self.cache.is_memory()
+    fn cache(&self) -> &Arc<PageCache> {
+        &self.cache
     }
 
     fn numbers(&self) -> (u64, u64) {
@@ -84,7 +57,7 @@ impl MappedFile for MappedOpenFile {
 pub fn backing(file: &Arc<OpenFile>, root: &Path, page: u64) -> Result<Backing, Errno> {
     match file.mapping()? {
         Mapping::Zeros => Ok(Backing::Anonymous),
-        Mapping::Cache(_) => Ok(Backing::File { file: MappedOpenFile::new(file, root)?, page }),
+        Mapping::Cache(_) => Ok(Backing::file(MappedOpenFile::new(file, root)?, page)),
         Mapping::Device { .. } => {
             crate::stub("mmap of device memory");
             Err(Errno::ENODEV)

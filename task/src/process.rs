@@ -1,6 +1,7 @@
 //! A process: what its threads share by belonging together.
 use crate::limits::Limits;
 use crate::signals::GroupSignals;
+use crate::timers::ProcessTimers;
 use crate::tree::Pid;
 use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use sync::{Rank, SpinLock, WaitQueue};
@@ -30,6 +31,7 @@ pub struct Process {
     pub(crate) threads_changed: WaitQueue,
     pub(crate) signals: SpinLock<GroupSignals>,
     pub limits: SpinLock<Limits>,
+    pub(crate) timers: SpinLock<ProcessTimers>,
     /// Processor time of threads that have ended, and of children waited for, in nanoseconds.
     pub(crate) ended_user: AtomicU64,
     pub(crate) ended_system: AtomicU64,
@@ -56,6 +58,7 @@ impl Process {
             threads_changed: WaitQueue::new(),
             signals: SpinLock::new(Rank::Signal, signals),
             limits: SpinLock::new(Rank::Leaf, limits),
+            timers: SpinLock::new(Rank::TaskFields, ProcessTimers::default()),
             ended_user: AtomicU64::new(0),
             ended_system: AtomicU64::new(0),
             children_user: AtomicU64::new(0),
@@ -78,6 +81,15 @@ impl Process {
     #[inline]
     pub fn session(&self) -> Pid {
         self.session.load(Ordering::Relaxed)
+    }
+
+    /// Whether orphans below it come to it (PR_SET_CHILD_SUBREAPER).
+    pub fn is_subreaper(&self) -> bool {
+        self.is_subreaper.load(Ordering::Relaxed) != 0
+    }
+
+    pub fn set_subreaper(&self, on: bool) {
+        self.is_subreaper.store(u32::from(on), Ordering::Relaxed);
     }
 
     /// Whether all threads have ended.

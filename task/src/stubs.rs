@@ -52,30 +52,3 @@ pub fn stubs() -> Vec<(&'static str, u64)> {
     }
     copy
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_by_text() {
-        const TEXTS: [&str; 3] = ["stubs: one", "stubs: two", "stubs: three"];
-        for round in 1..=40 {
-            for text in TEXTS {
-                stub(text);
-            }
-            let found = |wanted| stubs().into_iter().find(|&(text, _)| text == wanted).map(|(_, count)| count);
-            assert!(TEXTS.iter().all(|text| found(text) == Some(round)));
-        }
-    }
-
-    #[test]
-    fn room_grows() {
-        let texts: Vec<&'static str> = (0..100).map(|number| &*std::format!("stubs: {number}").leak()).collect();
-        for &text in &texts {
-            stub(text);
-        }
-        let all = stubs();
-        assert!(texts.iter().all(|&text| all.contains(&(text, 1))));
-    }
-}

@@ -150,7 +150,9 @@ fn start_sender() -> Result<(), Errno> {
 /// The sender's life. It takes the whole list each time, so that no timer can keep others waiting.
 fn send_expired() -> ! {
     loop {
-        let Ok(mut first) = ARRIVED.wait(Sleep::Interruptible, None, || EXPIRED.lock().take().map(Some)) else { continue };
+        let Ok(mut first) = ARRIVED.wait(Sleep::Interruptible, None, || EXPIRED.lock().take().map(Some)) else {
+            continue;
+        };
         while let Some(expiry) = first {
             first = expiry.next.lock().take();
             expiry.listed.store(false, Ordering::Release);

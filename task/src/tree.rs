@@ -118,6 +118,16 @@ impl Drop for ReservedPid {
     }
 }
 
+/// How many tasks there are.
+pub fn task_count() -> usize {
+    lock().tasks.len()
+}
+
+/// A process's real user has changed (setuid(2)).
+pub fn change_user(process: &Process, uid: u32) {
+    lock().change_user(process, uid);
+}
+
 /// Tasks of a user, for RLIMIT_NPROC.
 pub(crate) fn count_of_user(uid: u32) -> usize {
     let tree = lock();
@@ -152,10 +162,6 @@ impl Tree {
 
     pub(crate) fn task(&self, tid: Pid) -> Option<&Arc<Task>> {
         self.tasks.get(&tid)
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.tasks.len()
     }
 
     /// Adds a process with its first thread. Its group and session are those of `parent`, or its own without one.

@@ -25,6 +25,7 @@ pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
         return ControlFlow::Continue(());
     }
     thread.remove_work(work::SIGNAL | work::NOTIFY);
+    crate::priority::apply(task);
     loop {
         if task.signals.ending.load(Ordering::Acquire) {
             return ControlFlow::Break(());
