@@ -116,6 +116,11 @@ impl<T> Ring<T> {
         usize::from(self.requests)
     }
 
+    /// Whether [`Ring::take`] has something to say.
+    pub fn has_news(&self) -> bool {
+        self.broken || self.page.used_index() != self.seen
+    }
+
     pub fn is_broken(&self) -> bool {
         self.broken
     }

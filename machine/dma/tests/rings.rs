@@ -60,9 +60,11 @@ fn malformed_and_too_much() {
     assert!(Buffer::new(frame(), 4000, 96, false).is_some() && Buffer::new(frame(), 4000, 97, false).is_none());
 }
 
+type Lie<'a> = &'a dyn Fn(&mut DeviceRing, &Request);
+
 #[test]
 fn hostile_devices_break_their_ring_only() {
-    let lies: [&dyn Fn(&mut DeviceRing, &Request); 5] = [
+    let lies: [Lie; 5] = [
         &|device, _| {
             device.complete(77, 0);
         },
