@@ -66,14 +66,28 @@ impl Messages for ToLocalApics {
 }
 
 /// Part of one of a function's memory windows.
-fn window(function: &Function<'_>, aperture: Option<&mut Aperture>, bar: u8, offset: u64, length: usize) -> Option<Mmio> {
+fn window(
+    function: &Function<'_>,
+    aperture: Option<&mut Aperture>,
+    bar: u8,
+    offset: u64,
+    length: usize,
+) -> Option<Mmio> {
     let Bar::Memory { address, length: whole } = function.bar(bar, aperture)? else { return None };
     let inside = offset.checked_add(length as u64).is_some_and(|end| end <= whole);
-    (inside && length <= LARGEST_WINDOW).then(|| memory::map_device(PhysicalAddress(address + offset), length)).flatten()
+    (inside && length <= LARGEST_WINDOW)
+        .then(|| memory::map_device(PhysicalAddress(address + offset), length))
+        .flatten()
 }
 
 fn start_function(function: &Function<'_>, aperture: &mut Option<Aperture>, observer: PortObserver) {
-    klog::debug!("pci {}: {:04x}:{:04x} class {:06x}", function.location, function.vendor, function.device, function.class());
+    klog::debug!(
+        "pci {}: {:04x}:{:04x} class {:06x}",
+        function.location,
+        function.vendor,
+        function.device,
+        function.class()
+    );
     if PciTransport::probe(function).is_none() {
         return;
     }
