@@ -14,6 +14,7 @@ mod console;
 #[cfg(target_os = "none")]
 mod cpus;
 #[cfg(target_os = "none")]
+pub mod devices;
 mod hardware;
 #[cfg(target_os = "none")]
 mod interrupts;

@@ -11,8 +11,6 @@ use time::Clock;
 const ASSUMED_HERTZ: u64 = 1_000_000_000;
 /// How exact the TSC's rate has to be, in parts per million.
 const TOLERANCE: u64 = 200;
-/// How long the local APIC timer is measured against the TSC, in nanoseconds.
-const MEASURE: u64 = 2_000_000;
 
 /// The rate of the TSC that the command line or CPUID tells.
 fn told(command_line: &CommandLine) -> Option<u64> {
@@ -67,10 +65,9 @@ pub fn start_timer(tsc_hertz: u64) {
         local.use_deadline(tsc_hertz);
     } else {
         local.start_count();
-        let begin = sync::now();
-        delay(MEASURE);
-        let (count, passed) = (u64::from(local.elapsed_count()), sync::now() - begin);
-        local.use_counter((count * 1_000_000_000).checked_div(passed).unwrap_or(0).max(1));
+        let reference = clock::CounterReference { frequency: tsc_hertz, read: arch::instructions::read_tsc_ordered };
+        let found = clock::measure(|| u64::from(local.elapsed_count()), &reference, 500);
+        local.use_counter(found.map_or(1_000_000_000, |found| found.frequency));
     }
     local.start_timer(interrupts::TIMER);
 }

@@ -42,6 +42,15 @@ impl Ports {
         Self(SpinLock::new(Rank::Leaf, ()))
     }
 
+    /// The mechanism, where the machine has it: its address port remembers.
+    pub fn probe() -> Option<Self> {
+        let before = ADDRESS.read();
+        ADDRESS.write(1 << 31);
+        let is_there = ADDRESS.read() == 1 << 31;
+        ADDRESS.write(before);
+        is_there.then(Self::new)
+    }
+
     fn select(location: Location, offset: u8) {
         let place = u32::from(location.bus) << 16
             | u32::from(location.device & 0x1f) << 11
