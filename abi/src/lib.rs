@@ -9,6 +9,7 @@
 pub mod elf;
 pub mod errno;
 pub mod system;
+pub mod terminal;
 pub mod file;
 pub mod signal;
 pub mod time;

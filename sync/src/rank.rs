@@ -21,10 +21,10 @@ pub enum Rank {
     FileSystem,
     /// Sleeping: a pipe's buffer. Held over copies to and from user memory, whose faults take the next one.
     Pipe,
+    /// Sleeping: one reader and one writer of a terminal at a time, held over copies as a pipe's; sessions' terminals.
+    Terminal,
     /// Sleeping: an address space's map of areas.
     AddressSpace,
-    /// Sleeping: state of a terminal.
-    Terminal,
     /// Sleeping: which handlers interrupt lines have.
     InterruptSetup,
     /// Spinning from here on. A line's handlers, held while they run: they take whatever a handler may.
@@ -57,6 +57,8 @@ pub enum Rank {
     PageTable,
     /// An inode's or superblock's attributes.
     Attributes,
+    /// A terminal's line discipline, which passes output on to a device.
+    LineDiscipline,
     /// A device's state, shared with its interrupt handler.
     Device,
     /// A second lock of a device: one of its queues.

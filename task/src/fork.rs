@@ -149,7 +149,9 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
     };
     let exit_signal = if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
     let limits = *parent.process.limits.lock();
-    Ok(Arc::new(Process::new(pid, exit_signal, signals, limits)))
+    let process = Process::new(pid, exit_signal, signals, limits);
+    process.is_detached.store(parent.process.is_detached(), Ordering::Relaxed);
+    Ok(Arc::new(process))
 }
 
 /// The kernel's side of a task that will begin with `registers`.
@@ -176,6 +178,7 @@ fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::Rese
     }
     if flags & u64::from(CLONE_THREAD) != 0 {
         child.process.live_threads.fetch_add(1, Ordering::AcqRel);
+        child.process.unended_threads.fetch_add(1, Ordering::AcqRel);
         tree.add_thread(child);
     } else {
         let of_parent = flags & u64::from(CLONE_PARENT) != 0;

@@ -49,5 +49,18 @@ pub fn new_session(process: &Process) -> Result<Pid, Errno> {
         return Err(Errno::EPERM);
     }
     tree.move_to_group(pid, pid, pid);
+    process.is_detached.store(false, Ordering::Relaxed);
     Ok(pid)
+}
+
+/// Whether nobody could continue a group that stops: no member has a parent in another group of its session.
+pub fn is_orphaned(group: Pid) -> bool {
+    tree::lock().is_orphaned(group, None)
+}
+
+/// The session of a group's members; of the process with that number where it is no group's.
+pub fn session_of(group: Pid) -> Option<Pid> {
+    let tree = tree::lock();
+    let member = tree.members(group).next().unwrap_or(group);
+    tree.node(member).map(|node| node.session)
 }
