@@ -36,6 +36,8 @@ crate::tests!(
     a_thousand_divides_by_zero,
 );
 
+/// With four levels of page tables, and with five.
+const NON_CANONICAL: usize = 0x0800_0000_0000_0000;
 const PRIVATE: i32 = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
 
 fn earned(signal: i32, code: i32, address: usize) -> Option<Fault> {
@@ -151,14 +153,14 @@ fn vsyscall_page_is_not_readable() {
 }
 
 fn non_canonical_read() {
-    for address in [0x0000_8000_0000_0000, 0x1234_5678_9abc_def0, 0xffff_7fff_ffff_fff8usize] {
+    for address in [NON_CANONICAL, 0x1234_5678_9abc_def0, 0xf7ff_ffff_ffff_fff8] {
         assert_eq!(read(address), earned(libc::SIGSEGV, 0x80, 0));
         assert_eq!(write(address), earned(libc::SIGSEGV, 0x80, 0));
     }
 }
 
 fn non_canonical_jump() {
-    assert_eq!(fault(|| jump(0x0000_8000_0000_0000)), earned(libc::SIGSEGV, 0x80, 0));
+    assert_eq!(fault(|| jump(NON_CANONICAL)), earned(libc::SIGSEGV, 0x80, 0));
 }
 
 fn write_to_text() {
@@ -201,7 +203,7 @@ fn beyond_end_of_file() {
 
 /// The stack is no place for the handler's frame: the kernel must neither write there nor loop.
 fn stack_pointer_in_the_kernel() {
-    for stack in [0xffff_8880_0010_0000usize, 0x0000_8000_0000_0000, 8, 0xffff_ffff_ffff_ffff] {
+    for stack in [0xffff_8880_0010_0000usize, NON_CANONICAL, 8, 0xffff_ffff_ffff_ffff] {
         let end = run(|| {
             extern "C" fn handler(_: i32) {}
             handle(libc::SIGSEGV, handler as *const () as usize, 0);

@@ -13,6 +13,7 @@ mod child;
 mod descriptors;
 mod exceptions;
 mod futexes;
+mod mappings;
 mod pipes;
 mod polling;
 mod privilege;
@@ -60,6 +61,7 @@ const FAMILIES: &[&[Test]] = &[
     descriptors::TESTS,
     futexes::TESTS,
     threads::TESTS,
+    mappings::TESTS,
 ];
 
 fn main() {

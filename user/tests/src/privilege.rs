@@ -49,10 +49,10 @@ protected! {
     interrupt_32 { "int 32" }
     interrupt_129 { "int 129" }
     interrupt_255 { "int 255" }
-    load_kernel_code_segment { "push 0x10", "lea rax, [rip + 2f]", "push rax", "retfq", "2:", out("rax") _ }
+    jump_to_kernel_code_segment { "jmp fword ptr [{}]", in(reg) &[0u32, 0x10] }
+    call_null_code_segment { "call fword ptr [{}]", in(reg) &[0u32, 0] }
     load_null_stack_segment { "mov ss, ax", in("ax") 0u16 }
     far_selector_out_of_range { "mov ds, ax", in("ax") 0xfff8u16 }
-    interrupt_return_to_kernel_selectors { "mov rax, rsp", "push 0x18", "push rax", "pushfq", "push 0x10", "push 0", "iretq", out("rax") _ }
 }
 
 fn popf_cannot_enable_io_or_disable_interrupts() {

@@ -76,6 +76,7 @@ fn in_a_process(test: &Test) -> Result<(), String> {
 unsafe fn child(test: &Test, report: i32, folder: &str) -> ! {
     unsafe {
         libc::setpgid(0, 0);
+        as_the_kernel_starts_programs();
         // Out of the way of tests that count descriptors.
         let high = libc::fcntl(report, libc::F_DUPFD_CLOEXEC, 500);
         REPORT.store(if high >= 0 { high } else { report }, Ordering::Relaxed);
@@ -88,6 +89,17 @@ unsafe fn child(test: &Test, report: i32, folder: &str) -> ! {
         }));
         (test.run)();
         libc::_exit(0);
+    }
+}
+
+/// Takes back what the standard library changed at its start: handlers for stack overflows, and SIGPIPE.
+unsafe fn as_the_kernel_starts_programs() {
+    unsafe {
+        for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGPIPE] {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let none = libc::stack_t { ss_sp: std::ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
+        libc::sigaltstack(&none, std::ptr::null_mut());
     }
 }
 

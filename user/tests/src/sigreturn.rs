@@ -116,7 +116,7 @@ fn kernel_stack_selector() {
 }
 
 fn non_canonical_instruction_pointer() {
-    let seen = earned(|context| *register(context, libc::REG_RIP) = 0x0000_8000_0000_0000);
+    let seen = earned(|context| *register(context, libc::REG_RIP) = 0x0800_0000_0000_0000);
     assert!(matches!(seen, Some(Fault { signal: libc::SIGSEGV, .. })), "{seen:?}");
 }
 
@@ -126,7 +126,7 @@ fn kernel_instruction_pointer() {
 }
 
 fn non_canonical_stack_pointer() {
-    let end = returning(|context| *register(context, libc::REG_RSP) = 0x0000_8000_0000_0000);
+    let end = returning(|context| *register(context, libc::REG_RSP) = 0x0800_0000_0000_0000);
     assert!(matches!(end, End::Signal(libc::SIGSEGV | libc::SIGBUS)), "{end:?}");
     let end = returning(|context| *register(context, libc::REG_RSP) = 0xffff_8880_0000_1000u64 as i64);
     assert_eq!(end, SEGMENT);
@@ -231,7 +231,7 @@ fn kill_cannot_be_masked() {
 }
 
 fn frame_at_a_wild_address() {
-    for stack in [0usize, 0x1000, 0x0000_8000_0000_0000, 0x7fff_ffff_fff8, 0xffff_8880_0000_0000, !7] {
+    for stack in [0usize, 0x1000, 0x0800_0000_0000_0000, 0x7fff_ffff_fff8, 0xffff_8880_0000_0000, !7] {
         let end = run(|| unsafe {
             asm!("mov rsp, {}", "mov eax, 15", "syscall", "ud2", in(reg) stack, options(noreturn));
         });

@@ -267,8 +267,8 @@ fn orphans_go_to_the_subreaper() {
     must(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) });
     let word = shared(PAGE).cast::<i32>();
     let middle = fork(|| {
+        let parent = unsafe { libc::getpid() };
         let orphan = fork(|| {
-            let parent = unsafe { libc::getppid() };
             until(|| unsafe { libc::getppid() } != parent);
             40
         });
@@ -282,8 +282,8 @@ fn orphans_go_to_the_subreaper() {
 fn orphans_go_to_init() {
     let word = shared(PAGE).cast::<i32>();
     let middle = fork(|| {
+        let parent = unsafe { libc::getpid() };
         fork(|| {
-            let parent = unsafe { libc::getppid() };
             until(|| unsafe { libc::getppid() } != parent);
             unsafe { word.write_volatile(libc::getppid()) };
             0
