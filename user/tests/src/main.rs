@@ -12,8 +12,11 @@ mod call;
 mod child;
 mod descriptors;
 mod exceptions;
+mod files;
 mod futexes;
+mod job_control;
 mod mappings;
+mod mounts;
 mod pipes;
 mod polling;
 mod privilege;
@@ -23,6 +26,7 @@ mod runner;
 mod signals;
 mod sigreturn;
 mod stress;
+mod terminals;
 mod threads;
 mod timers;
 mod waiting;
@@ -62,6 +66,10 @@ const FAMILIES: &[&[Test]] = &[
     futexes::TESTS,
     threads::TESTS,
     mappings::TESTS,
+    files::TESTS,
+    mounts::TESTS,
+    terminals::TESTS,
+    job_control::TESTS,
 ];
 
 fn main() {

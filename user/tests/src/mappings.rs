@@ -597,6 +597,7 @@ fn one_thread_unmaps_while_another_reads() {
         }
         crate::child::handle(libc::SIGSEGV, handler as *const () as usize, libc::SA_SIGINFO | libc::SA_NODEFER);
         let area = map(8 * PAGE) as usize;
+        let elsewhere = map_as(8 * PAGE, PROT_NONE, PRIVATE) as usize;
         let stop = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -609,9 +610,9 @@ fn one_thread_unmaps_while_another_reads() {
                         sys!(libc::SYS_mprotect, area, 8 * PAGE, PROT_NONE).unwrap();
                     }
                     // Others' pages, with other contents.
-                    let other = map(8 * PAGE);
+                    let other = mmap(elsewhere, 8 * PAGE, BOTH, PRIVATE | MAP_FIXED, -1, 0).unwrap() as *mut u8;
                     (0..8).for_each(|page| put(other, page, 0xa5));
-                    sys!(libc::SYS_munmap, other, 8 * PAGE).unwrap();
+                    mmap(elsewhere, 8 * PAGE, PROT_NONE, PRIVATE | MAP_FIXED, -1, 0).unwrap();
                 }
                 stop.store(true, std::sync::atomic::Ordering::SeqCst);
             });
