@@ -10,6 +10,7 @@
 
 mod call;
 mod child;
+mod credentials;
 mod descriptors;
 mod exceptions;
 mod files;
@@ -26,6 +27,7 @@ mod runner;
 mod signals;
 mod sigreturn;
 mod stress;
+mod system;
 mod terminals;
 mod threads;
 mod timers;
@@ -70,6 +72,8 @@ const FAMILIES: &[&[Test]] = &[
     mounts::TESTS,
     terminals::TESTS,
     job_control::TESTS,
+    system::TESTS,
+    credentials::TESTS,
 ];
 
 fn main() {
