@@ -1,0 +1,107 @@
+//! One thing very often, for tests that count frames, tasks and descriptors before and after.
+use crate::call::must;
+use crate::child::{End, PAGE, close, fork, map, pipe, wait};
+use std::process::Command;
+
+pub fn run(kind: &str, count: &str) -> i32 {
+    let Ok(count) = count.parse::<usize>() else {
+        eprintln!("guest-tests: {count} is not a number");
+        return 2;
+    };
+    match kind {
+        "fork" => forks(count),
+        "thread" => threads(count),
+        "pipe" => through_a_pipe(count),
+        "file" => files(count),
+        "map" => maps(count),
+        _ => {
+            eprintln!("guest-tests: stress knows fork, thread, pipe, file, map");
+            return 2;
+        }
+    }
+    println!("{kind} {count}");
+    0
+}
+
+/// fork, exec and wait, `count` times.
+fn forks(count: usize) {
+    let path = std::fs::read_link("/proc/self/exe").unwrap();
+    for number in 0..count {
+        let status = Command::new(&path).args(["child", "exit", &(number % 100).to_string()]).status().unwrap();
+        assert_eq!(status.code(), Some((number % 100) as i32));
+    }
+}
+
+/// `count` threads, all alive at once.
+fn threads(count: usize) {
+    let barrier = std::sync::Arc::new(std::sync::Barrier::new(count + 1));
+    let threads: Vec<_> = (0..count)
+        .map(|_| {
+            let barrier = barrier.clone();
+            let builder = std::thread::Builder::new().stack_size(16 * PAGE);
+            builder.spawn(move || barrier.wait()).expect("a thread")
+        })
+        .collect();
+    barrier.wait();
+    threads.into_iter().for_each(|thread| {
+        thread.join().unwrap();
+    });
+}
+
+/// `count` MiB through a pipe, checked.
+fn through_a_pipe(count: usize) {
+    const CHUNK: usize = 65536;
+    let (source, sink) = pipe();
+    let child = fork(|| {
+        close(source);
+        let mut chunk = vec![0u8; CHUNK];
+        for number in 0..count * 16 {
+            chunk.fill(number as u8);
+            let mut rest = &chunk[..];
+            while !rest.is_empty() {
+                let written = must(unsafe { libc::write(sink, rest.as_ptr().cast(), rest.len()) } as i64);
+                rest = &rest[written as usize..];
+            }
+        }
+        0
+    });
+    close(sink);
+    let (mut total, mut chunk) = (0usize, vec![0u8; CHUNK]);
+    loop {
+        let received = must(unsafe { libc::read(source, chunk.as_mut_ptr().cast(), CHUNK) } as i64) as usize;
+        if received == 0 {
+            break;
+        }
+        let same = chunk[..received].iter().enumerate().all(|(at, byte)| *byte == ((total + at) / CHUNK) as u8);
+        assert!(same, "wrong bytes behind {total}");
+        total += received;
+    }
+    assert_eq!((total, wait(child)), (count << 20, End::Exit(0)));
+}
+
+/// Creates, writes, reads and removes `count` files.
+fn files(count: usize) {
+    let folder = format!("/tmp/stress.{}", std::process::id());
+    std::fs::create_dir_all(&folder).unwrap();
+    for number in 0..count {
+        let name = format!("{folder}/{}", number % 1000);
+        let contents = number.to_string().repeat(number % 20);
+        std::fs::write(&name, &contents).unwrap();
+        assert_eq!(std::fs::read_to_string(&name).unwrap(), contents);
+        std::fs::remove_file(&name).unwrap();
+    }
+    std::fs::remove_dir(&folder).unwrap();
+}
+
+/// Maps, touches and unmaps areas of all sizes, `count` times.
+fn maps(count: usize) {
+    for number in 0..count {
+        let pages = number % 64 + 1;
+        let area = map(pages * PAGE);
+        for page in 0..pages {
+            unsafe { area.add(page * PAGE).write_volatile(page as u8) };
+        }
+        must(unsafe { libc::mprotect(area.cast(), pages * PAGE / 2 / PAGE * PAGE, libc::PROT_READ) });
+        must(unsafe { libc::munmap(area.cast(), pages * PAGE) });
+    }
+}
