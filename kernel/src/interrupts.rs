@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use apic::{Access, IoApic, IoApics, LocalApic, Target};
+use arch::Mmio;
 use arch::features::{self, Feature};
 use arch::local_apic::X2Apic;
-use arch::Mmio;
 use irq::{Dispatched, Interrupts, Source};
 use memory::PhysicalAddress;
 use sync::Once;
@@ -50,7 +50,11 @@ pub fn start(cpus: usize, platform: &Platform, identifiers: Vec<u32>) {
     let _ = LOCAL.set(LocalApic::new(access));
     start_this_cpu();
     let Some(local) = LOCAL.get() else { return };
-    let units: Vec<_> = platform.io_apics.iter().filter_map(|unit| IoApic::new(memory::map_device(PhysicalAddress(unit.address), 0x20)?, unit.first)).collect();
+    let units: Vec<_> = platform
+        .io_apics
+        .iter()
+        .filter_map(|unit| IoApic::new(memory::map_device(PhysicalAddress(unit.address), 0x20)?, unit.first))
+        .collect();
     let chip = Arc::new(IoApics::new(units, local, identifiers));
     let lines = Interrupts::new(cpus, chip.lines().max(16)).expect("no memory for interrupt lines");
     let _ = CHIP.set(chip);
@@ -60,9 +64,16 @@ pub fn start(cpus: usize, platform: &Platform, identifiers: Vec<u32>) {
 /// The source for a line that is wired as `wiring` says; `None` where no I/O APIC has it.
 pub fn line(wiring: Wiring, number: u32, shared: bool) -> Option<Source> {
     let chip = CHIP.get()?;
-    let trigger = if wiring.trigger == acpi_platform::Trigger::Level { apic::Trigger::Level } else { apic::Trigger::Edge };
-    let polarity = if wiring.polarity == acpi_platform::Polarity::Low { apic::Polarity::Low } else { apic::Polarity::High };
-    chip.configure(wiring.gsi, trigger, polarity).then(|| Source { chip: chip.clone(), input: wiring.gsi, number: Some(number), shared })
+    let trigger =
+        if wiring.trigger == acpi_platform::Trigger::Level { apic::Trigger::Level } else { apic::Trigger::Edge };
+    let polarity =
+        if wiring.polarity == acpi_platform::Polarity::Low { apic::Polarity::Low } else { apic::Polarity::High };
+    chip.configure(wiring.gsi, trigger, polarity).then(|| Source {
+        chip: chip.clone(),
+        input: wiring.gsi,
+        number: Some(number),
+        shared,
+    })
 }
 
 /// Brings the local APIC of the CPU that runs this into use.

@@ -28,8 +28,6 @@ mod start;
 mod timekeeping;
 #[cfg(target_os = "none")]
 mod traps;
-#[cfg(target_os = "none")]
-mod unpack;
 
 #[cfg(target_os = "none")]
 pub use start::main;

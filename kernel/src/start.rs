@@ -1,9 +1,9 @@
 //! Start-up, in order.
 use crate::command_line::CommandLine;
 use crate::{console, cpus, hardware, interrupts, panic, rootfs, timekeeping, traps};
+use acpi_platform::Platform;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use acpi_platform::Platform;
 use boot::Information;
 use irq::Softirqs;
 use sync::Once;
@@ -55,7 +55,12 @@ fn log_options(command_line: &CommandLine) {
 
 fn log_memory(information: &Information) {
     for region in &information.regions {
-        klog::info!("BIOS-e820: [mem {:#018x}-{:#018x}] {:?}", region.range.start, region.range.end.saturating_sub(1), region.kind);
+        klog::info!(
+            "BIOS-e820: [mem {:#018x}-{:#018x}] {:?}",
+            region.range.start,
+            region.range.end.saturating_sub(1),
+            region.kind
+        );
     }
     let free: usize = memory::statistics().iter().map(|zone| zone.free).sum();
     klog::info!("Memory: {}K available", free * 4);

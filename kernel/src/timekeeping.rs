@@ -39,10 +39,13 @@ pub fn calibrate(hertz: u64, command_line: &CommandLine, platform: &Platform, en
 }
 
 fn measure(platform: &Platform, entry_tsc: u64) -> Option<u64> {
-    let hpet = platform.event_timer.and_then(|address| Hpet::new(memory::map_device(memory::PhysicalAddress(address), 1024)?));
+    let hpet =
+        platform.event_timer.and_then(|address| Hpet::new(memory::map_device(memory::PhysicalAddress(address), 1024)?));
     let pm_timer = platform.pm_timer.and_then(|timer| match timer.address {
         Address::Port(port) => Some(PmTimer::at_port(port, timer.bits)),
-        Address::Memory(address) => PmTimer::in_memory(memory::map_device(memory::PhysicalAddress(address), 4)?, timer.bits),
+        Address::Memory(address) => {
+            PmTimer::in_memory(memory::map_device(memory::PhysicalAddress(address), 4)?, timer.bits)
+        }
     });
     let interval = IntervalTimer::start();
     let mut references: Vec<&dyn Reference> = Vec::new();
