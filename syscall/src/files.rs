@@ -26,7 +26,8 @@ pub fn openat(task: &Task, folder: Fd, path: UserString, flags: u32, mode: u32) 
     let flags = OpenFlags::from_bits_truncate(flags) | OpenFlags::LARGE_FILE;
     let table = table(task)?;
     let reserved = table.reserve(0, flags.contains(OpenFlags::CLOSE_ON_EXEC), task.limit(RLIMIT_NOFILE))?;
-    let opened = restartable(with_origin(task, folder, |origin| vfs::calls::open_at(origin, &path, flags, mode & 0o7777)))?;
+    let opened =
+        restartable(with_origin(task, folder, |origin| vfs::calls::open_at(origin, &path, flags, mode & 0o7777)))?;
     Ok(reserved.fill(opened) as usize)
 }
 
@@ -87,7 +88,8 @@ pub fn pwrite64(task: &Task, fd: Fd, buffer: usize, length: usize, offset: i64) 
     let file = file(task, fd)?;
     check_seekable(&file)?;
     file.check_writable()?;
-    let result = file.write_at(position, &mut Reader::user(UserSlice::new(buffer, length.min(MOST))), task.limit(RLIMIT_FSIZE));
+    let result =
+        file.write_at(position, &mut Reader::user(UserSlice::new(buffer, length.min(MOST))), task.limit(RLIMIT_FSIZE));
     transferred(task, result)
 }
 
@@ -162,7 +164,14 @@ pub fn lseek(task: &Task, fd: Fd, offset: i64, whence: u32) -> Result<usize, Err
 }
 
 /// Copies between two open files through the kernel, a piece at a time; a short write ends it.
-fn copy(task: &Task, from: &OpenFile, mut read_position: Option<u64>, to: &OpenFile, mut write_position: Option<u64>, count: usize) -> Answer {
+fn copy(
+    task: &Task,
+    from: &OpenFile,
+    mut read_position: Option<u64>,
+    to: &OpenFile,
+    mut write_position: Option<u64>,
+    count: usize,
+) -> Answer {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(memory::PAGE_SIZE).map_err(|_| Errno::ENOMEM)?;
     buffer.resize(memory::PAGE_SIZE, 0);
@@ -226,7 +235,14 @@ pub fn sendfile(task: &Task, to: Fd, from: Fd, place: UserPtr<i64>, count: usize
     Ok(done)
 }
 
-pub fn copy_file_range(task: &Task, from: Fd, from_place: UserPtr<i64>, to: Fd, to_place: UserPtr<i64>, count: usize) -> Answer {
+pub fn copy_file_range(
+    task: &Task,
+    from: Fd,
+    from_place: UserPtr<i64>,
+    to: Fd,
+    to_place: UserPtr<i64>,
+    count: usize,
+) -> Answer {
     let (from, to) = (file(task, from)?, file(task, to)?);
     from.check_readable()?;
     to.check_writable()?;
@@ -287,7 +303,9 @@ pub fn fcntl(task: &Task, fd: Fd, command: u32, argument: u64) -> Answer {
             table.get(number)?.set_flags(OpenFlags::from_bits_retain(argument as u32));
             Ok(0)
         }
-        F_GETLK | F_SETLK | F_SETLKW => crate::locks::record_lock(task, &*table.get(number)?, command, argument as usize),
+        F_GETLK | F_SETLK | F_SETLKW => {
+            crate::locks::record_lock(task, &*table.get(number)?, command, argument as usize)
+        }
         F_SETPIPE_SZ | F_GETPIPE_SZ => {
             let file = table.get(number)?;
             let pipe = pipe_of(&file).ok_or(Errno::EBADF)?;
@@ -331,11 +349,25 @@ pub fn ioctl(task: &Task, fd: Fd, command: u32, argument: usize) -> Answer {
 }
 
 /// execve(2).
-pub fn execve(task: &Task, context: &mut trap::UserContext, path: UserString, arguments: usize, environment: usize) -> Answer {
+pub fn execve(
+    task: &Task,
+    context: &mut trap::UserContext,
+    path: UserString,
+    arguments: usize,
+    environment: usize,
+) -> Answer {
     execute(task, context, Fd(AT_FDCWD), &read_path(path)?, arguments, environment)
 }
 
-pub fn execveat(task: &Task, context: &mut trap::UserContext, folder: Fd, path: UserString, arguments: usize, environment: usize, flags: u32) -> Answer {
+pub fn execveat(
+    task: &Task,
+    context: &mut trap::UserContext,
+    folder: Fd,
+    path: UserString,
+    arguments: usize,
+    environment: usize,
+    flags: u32,
+) -> Answer {
     if flags != 0 {
         task::stub("execveat: flags");
         return Err(Errno::EINVAL.into());
@@ -343,7 +375,14 @@ pub fn execveat(task: &Task, context: &mut trap::UserContext, folder: Fd, path: 
     execute(task, context, folder, &read_path(path)?, arguments, environment)
 }
 
-fn execute(task: &Task, context: &mut trap::UserContext, folder: Fd, path: &[u8], arguments: usize, environment: usize) -> Answer {
+fn execute(
+    task: &Task,
+    context: &mut trap::UserContext,
+    folder: Fd,
+    path: &[u8],
+    arguments: usize,
+    environment: usize,
+) -> Answer {
     let (argument_count, environment_count) = (count(arguments)?, count(environment)?);
     let mut strings = exec::Arguments::new(task.limit(RLIMIT_STACK), argument_count, environment_count, path)?;
     collect(&mut strings, exec::StringTable::Arguments, arguments, argument_count)?;
@@ -381,10 +420,11 @@ fn count(list: usize) -> Result<usize, Errno> {
 fn collect(strings: &mut exec::Arguments, which: exec::StringTable, list: usize, count: usize) -> Result<(), Errno> {
     for index in 0..count {
         let address = UserPtr::<u64>::new(list).element(index).read()?;
-        let string = UserPtr::<u8>::new(address as usize).read_string(exec::MAX_STRING).map_err(|errno| match errno {
-            Errno::ENAMETOOLONG => Errno::E2BIG,
-            other => other,
-        })?;
+        let string =
+            UserPtr::<u8>::new(address as usize).read_string(exec::MAX_STRING).map_err(|errno| match errno {
+                Errno::ENAMETOOLONG => Errno::E2BIG,
+                other => other,
+            })?;
         strings.push(which, &string)?;
     }
     Ok(())

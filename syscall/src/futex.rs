@@ -11,7 +11,15 @@ const ROBUST_HEAD: usize = 24;
 const MATCH_ANY: u32 = u32::MAX;
 
 /// futex(2).
-pub fn futex(task: &Task, address: usize, operation: u32, value: u32, fourth: usize, second: usize, third: u32) -> Answer {
+pub fn futex(
+    task: &Task,
+    address: usize,
+    operation: u32,
+    value: u32,
+    fourth: usize,
+    second: usize,
+    third: u32,
+) -> Answer {
     let private = operation & FUTEX_PRIVATE_FLAG != 0;
     let realtime = operation & FUTEX_CLOCK_REALTIME != 0;
     let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
@@ -48,9 +56,19 @@ pub fn futex(task: &Task, address: usize, operation: u32, value: u32, fourth: us
 }
 
 /// Waits; after an interruption a relative wait goes on with what is left.
-fn wait(task: &Task, address: usize, private: bool, bitset: u32, expected: u32, deadline: Option<u64>, is_relative: bool) -> Answer {
+fn wait(
+    task: &Task,
+    address: usize,
+    private: bool,
+    bitset: u32,
+    expected: u32,
+    deadline: Option<u64>,
+    is_relative: bool,
+) -> Answer {
     if is_relative && deadline.is_some() {
-        let again = move |task: &Task| futexes::wait(task, address, private, bitset, expected, deadline, Restart::Block).map(|()| 0);
+        let again = move |task: &Task| {
+            futexes::wait(task, address, private, bitset, expected, deadline, Restart::Block).map(|()| 0)
+        };
         task.set_restart(alloc::boxed::Box::new(again));
         return futexes::wait(task, address, private, bitset, expected, deadline, Restart::Block).map(|()| 0);
     }

@@ -60,7 +60,8 @@ pub(crate) fn record_lock(task: &Task, file: &OpenFile, command: u32, address: u
                 lock.kind = if kind == LockKind::Shared { F_RDLCK } else { F_WRLCK } as i16;
                 (lock.whence, lock.pid) = (SEEK_SET as i16, pid);
                 lock.start = *found.start() as i64;
-                lock.length = if *found.end() >= i64::MAX as u64 { 0 } else { (found.end() - found.start() + 1) as i64 };
+                lock.length =
+                    if *found.end() >= i64::MAX as u64 { 0 } else { (found.end() - found.start() + 1) as i64 };
             }
         }
         place.write(&lock)?;

@@ -14,7 +14,11 @@ pub(crate) fn read_path(path: UserString) -> Result<Vec<u8>, Errno> {
 }
 
 /// Runs `body` with the origin that `folder` stands for: the current folder for AT_FDCWD, else an open file. EBADF.
-pub(crate) fn with_origin<R>(task: &Task, folder: Fd, body: impl FnOnce(&Origin<'_>) -> Result<R, Errno>) -> Result<R, Errno> {
+pub(crate) fn with_origin<R>(
+    task: &Task,
+    folder: Fd,
+    body: impl FnOnce(&Origin<'_>) -> Result<R, Errno>,
+) -> Result<R, Errno> {
     let (context, credentials) = (task.files.context(), task.credentials());
     if folder.0 == AT_FDCWD {
         return body(&Origin { context: &context, credentials: &credentials, start: None });

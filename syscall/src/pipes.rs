@@ -37,7 +37,10 @@ fn errno(failure: ipc::Failure) -> Errno {
 struct PipeFile(PipeEnd);
 
 fn flow(file: &OpenFile) -> Flow {
-    Flow { nonblocking: file.flags().contains(OpenFlags::NON_BLOCKING), packets: file.flags().contains(OpenFlags::DIRECT) }
+    Flow {
+        nonblocking: file.flags().contains(OpenFlags::NON_BLOCKING),
+        packets: file.flags().contains(OpenFlags::DIRECT),
+    }
 }
 
 impl FileOperations for PipeFile {

@@ -72,7 +72,12 @@ fn poll_all(task: &Task, address: usize, count: usize, deadline: Option<u64>) ->
         let bytes: PollFd = UserPtr::<PollFd>::new(address).element(index).read()?;
         let number = i32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         let wanted = u32::from(u16::from_ne_bytes([bytes[4], bytes[5]]));
-        let entry = Entry { number, wanted: PollEvents::from_bits_retain(wanted), found: PollEvents::empty(), file: open_file(task, number) };
+        let entry = Entry {
+            number,
+            wanted: PollEvents::from_bits_retain(wanted),
+            found: PollEvents::empty(),
+            file: open_file(task, number),
+        };
         entries.push(entry);
     }
     let ready = wait(&mut entries, deadline);
@@ -118,7 +123,8 @@ fn timespec(place: UserPtr<Timespec>) -> Result<Option<u64>, Errno> {
 fn store_left(place: UserPtr<Timespec>, deadline: Option<u64>) {
     if let (Some(place), Some(deadline)) = (place.non_null(), deadline) {
         let left = deadline.saturating_sub(sync::now());
-        let _ = place.write(&Timespec { seconds: (left / 1_000_000_000) as i64, nanoseconds: (left % 1_000_000_000) as i64 });
+        let _ = place
+            .write(&Timespec { seconds: (left / 1_000_000_000) as i64, nanoseconds: (left % 1_000_000_000) as i64 });
     }
 }
 
@@ -132,7 +138,14 @@ fn set_mask(task: &Task, mask: UserPtr<u64>, size: usize) -> Result<(), Errno> {
 }
 
 /// ppoll(2).
-pub fn ppoll(task: &Task, address: usize, count: usize, timeout: UserPtr<Timespec>, mask: UserPtr<u64>, size: usize) -> Answer {
+pub fn ppoll(
+    task: &Task,
+    address: usize,
+    count: usize,
+    timeout: UserPtr<Timespec>,
+    mask: UserPtr<u64>,
+    size: usize,
+) -> Answer {
     let deadline = timespec(timeout)?;
     set_mask(task, mask, size)?;
     let answer = poll_all(task, address, count, deadline);
@@ -155,9 +168,13 @@ fn read_set(address: usize, bytes: usize) -> Result<Vec<u8>, Errno> {
     Ok(set)
 }
 
-const READABLE: PollEvents =
-    PollEvents::READ_NORMAL.union(PollEvents::READ_BAND).union(PollEvents::IN).union(PollEvents::HANG_UP).union(PollEvents::ERROR);
-const WRITABLE: PollEvents = PollEvents::WRITE_BAND.union(PollEvents::WRITE_NORMAL).union(PollEvents::OUT).union(PollEvents::ERROR);
+const READABLE: PollEvents = PollEvents::READ_NORMAL
+    .union(PollEvents::READ_BAND)
+    .union(PollEvents::IN)
+    .union(PollEvents::HANG_UP)
+    .union(PollEvents::ERROR);
+const WRITABLE: PollEvents =
+    PollEvents::WRITE_BAND.union(PollEvents::WRITE_NORMAL).union(PollEvents::OUT).union(PollEvents::ERROR);
 const EXCEPTIONAL: PollEvents = PollEvents::PRIORITY;
 
 fn select_all(task: &Task, count: i32, sets: [usize; 3], deadline: Option<u64>) -> Result<usize, Failure> {
@@ -220,7 +237,14 @@ fn wait_for_sets(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, 
 }
 
 /// select(2).
-pub fn select(task: &Task, count: i32, reading: usize, writing: usize, exceptional: usize, timeout: UserPtr<Timeval>) -> Answer {
+pub fn select(
+    task: &Task,
+    count: i32,
+    reading: usize,
+    writing: usize,
+    exceptional: usize,
+    timeout: UserPtr<Timeval>,
+) -> Answer {
     let deadline = match timeout.non_null() {
         None => None,
         Some(timeout) => {
@@ -228,7 +252,9 @@ pub fn select(task: &Task, count: i32, reading: usize, writing: usize, exception
             if given.seconds < 0 || given.microseconds < 0 {
                 return Err(Errno::EINVAL.into());
             }
-            let nanoseconds = (given.seconds as u64).saturating_mul(1_000_000_000).saturating_add((given.microseconds as u64).saturating_mul(1000));
+            let nanoseconds = (given.seconds as u64)
+                .saturating_mul(1_000_000_000)
+                .saturating_add((given.microseconds as u64).saturating_mul(1000));
             Some(if nanoseconds == 0 { 0 } else { sync::now().saturating_add(nanoseconds) })
         }
     };
@@ -241,7 +267,15 @@ pub fn select(task: &Task, count: i32, reading: usize, writing: usize, exception
 }
 
 /// pselect6(2): the last argument points to the mask and its size.
-pub fn pselect6(task: &Task, count: i32, reading: usize, writing: usize, exceptional: usize, timeout: UserPtr<Timespec>, mask: usize) -> Answer {
+pub fn pselect6(
+    task: &Task,
+    count: i32,
+    reading: usize,
+    writing: usize,
+    exceptional: usize,
+    timeout: UserPtr<Timespec>,
+    mask: usize,
+) -> Answer {
     let deadline = timespec(timeout)?;
     if let Some(pair) = UserPtr::<[u64; 2]>::new(mask).non_null() {
         let [mask, size] = pair.read()?;

@@ -15,7 +15,13 @@ fn check_size(size: usize) -> Result<(), Errno> {
     if size == SET_SIZE { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
-pub fn rt_sigaction(task: &Task, number: u32, new: UserPtr<Sigaction>, old: UserPtr<Sigaction>, size: usize) -> Result<(), Errno> {
+pub fn rt_sigaction(
+    task: &Task,
+    number: u32,
+    new: UserPtr<Sigaction>,
+    old: UserPtr<Sigaction>,
+    size: usize,
+) -> Result<(), Errno> {
     check_size(size)?;
     let signal = Signal::new(number)?;
     let new = new.non_null().map(|new| new.read()).transpose()?;
@@ -82,7 +88,13 @@ pub fn restart_syscall(task: &Task) -> Answer {
     }
 }
 
-pub fn rt_sigtimedwait(task: &Task, set: UserPtr<u64>, information: UserPtr<Siginfo>, timeout: UserPtr<Timespec>, size: usize) -> Answer {
+pub fn rt_sigtimedwait(
+    task: &Task,
+    set: UserPtr<u64>,
+    information: UserPtr<Siginfo>,
+    timeout: UserPtr<Timespec>,
+    size: usize,
+) -> Answer {
     check_size(size)?;
     let set = SignalSet::mask_from_bits(set.read()?);
     let deadline = match timeout.non_null() {
@@ -128,7 +140,12 @@ pub fn rt_tgsigqueueinfo(task: &Task, pid: i32, tid: i32, signal: u32, place: Us
     to_thread(task, Some(pid as u32), tid as u32, signal, information)
 }
 
-pub fn sigaltstack(task: &Task, context: &mut UserContext, new: UserPtr<SignalStack>, old: UserPtr<SignalStack>) -> Result<(), Errno> {
+pub fn sigaltstack(
+    task: &Task,
+    context: &mut UserContext,
+    new: UserPtr<SignalStack>,
+    old: UserPtr<SignalStack>,
+) -> Result<(), Errno> {
     let mut stack = task.alternate_stack();
     let before = stack.report(context.rsp);
     if let Some(new) = new.non_null() {
@@ -164,12 +181,20 @@ pub fn kill(task: &Task, pid: i32, signal: u32) -> Result<(), Errno> {
 }
 
 /// Sends to every process that `wanted` picks; fails only if it could be sent to none.
-fn to_many(task: &Task, signal: u32, information: Information, wanted: impl Fn(&task::process::Process) -> bool) -> Result<(), Errno> {
+fn to_many(
+    task: &Task,
+    signal: u32,
+    information: Information,
+    wanted: impl Fn(&task::process::Process) -> bool,
+) -> Result<(), Errno> {
     let (mut from, mut sent, mut error) = (0, false, Errno::ESRCH);
     while let Some(process) = task::tree::next_process(from) {
         from = process.pid + 1;
         if wanted(&process) {
-            match task.may_signal(&process, signal).and_then(|()| signals::send_to_process(&process, signal, information)) {
+            match task
+                .may_signal(&process, signal)
+                .and_then(|()| signals::send_to_process(&process, signal, information))
+            {
                 Ok(()) => sent = true,
                 Err(errno) => error = errno,
             }
@@ -179,7 +204,9 @@ fn to_many(task: &Task, signal: u32, information: Information, wanted: impl Fn(&
 }
 
 fn to_thread(task: &Task, pid: Option<u32>, tid: u32, signal: u32, information: Information) -> Result<(), Errno> {
-    let target = task::tree::find_task(tid).filter(|other| pid.is_none_or(|pid| other.process.pid == pid)).ok_or(Errno::ESRCH)?;
+    let target = task::tree::find_task(tid)
+        .filter(|other| pid.is_none_or(|pid| other.process.pid == pid))
+        .ok_or(Errno::ESRCH)?;
     task.may_signal(&target.process, signal)?;
     signals::send_to_task(&target, signal, information)
 }

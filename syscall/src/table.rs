@@ -1,7 +1,10 @@
 //! The table.
 use crate::dispatch::missing;
 use crate::handler::Handler;
-use crate::{credentials, files, futex, pipes, poll, memory_calls as memory, process, resources, signals, system, time_calls as time};
+use crate::{
+    credentials, files, futex, memory_calls as memory, pipes, poll, process, resources, signals, system,
+    time_calls as time,
+};
 use abi::raw::general as numbers;
 use task::{Answer, Task};
 use trap::UserContext;

@@ -120,7 +120,11 @@ pub fn execute(task: &Task, context: &mut UserContext, request: Request<'_>) -> 
     task.process.has_executed.store(1, Ordering::Relaxed);
     signals::reset_for_exec(task);
     task.set_credentials(credentials);
-    task.set_exec_image(crate::task::ExecImage { stack: loaded.stack, auxiliary_vector: loaded.auxiliary_vector, file: file.mapped() });
+    task.set_exec_image(crate::task::ExecImage {
+        stack: loaded.stack,
+        auxiliary_vector: loaded.auxiliary_vector,
+        file: file.mapped(),
+    });
     drop(task.set_space(Some(loaded.space)));
     if let Some(parent) = task.vfork_done.lock().take() {
         parent.complete();
@@ -137,7 +141,10 @@ fn become_alone(task: &Task) -> Result<(), Failure> {
             return Err(Failure::Interrupted(Restart::Always));
         }
         exit::kill_other_threads(task);
-        let alone = task.process.threads_changed.wait(Sleep::Killable, None, || (task.process.thread_count() == 1).then_some(()));
+        let alone = task
+            .process
+            .threads_changed
+            .wait(Sleep::Killable, None, || (task.process.thread_count() == 1).then_some(()));
         task.process.signals.lock().end_exec();
         if alone.is_err() {
             return Err(Failure::Interrupted(Restart::Always));

@@ -169,7 +169,11 @@ fn newly_orphaned(tree: &Tree, process: &Process) -> Vec<(Pid, u32)> {
     let mut groups = Vec::new();
     let of_children = node.children.iter().filter_map(|child| tree.node(*child)).map(|child| child.group);
     for group in core::iter::once(node.group).chain(of_children) {
-        let stopped = || tree.members(group).filter_map(|pid| tree.node(pid)).any(|member| member.process.signals.lock().is_stopped());
+        let stopped = || {
+            tree.members(group)
+                .filter_map(|pid| tree.node(pid))
+                .any(|member| member.process.signals.lock().is_stopped())
+        };
         let becomes = !tree.is_orphaned(group, None) && tree.is_orphaned(group, Some(process.pid));
         if becomes && stopped() && !groups.iter().any(|&(seen, _)| seen == group) {
             groups.push((group, SIGHUP));

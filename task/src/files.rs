@@ -14,7 +14,10 @@ pub struct Files {
 
 impl Files {
     pub fn new(descriptors: Arc<DescriptorTable>, context: SharedContext) -> Self {
-        Self { descriptors: SpinLock::new(Rank::TaskFields, Some(descriptors)), context: SpinLock::new(Rank::TaskFields, context) }
+        Self {
+            descriptors: SpinLock::new(Rank::TaskFields, Some(descriptors)),
+            context: SpinLock::new(Rank::TaskFields, context),
+        }
     }
 
     /// The table of descriptors; `None` once the task has ended.

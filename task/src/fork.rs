@@ -64,7 +64,8 @@ pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) ->
     let space = if has(CLONE_VM) { memory } else { memory.fork()? };
     let files = files(parent, flags)?;
     let reserved = tree::ReservedPid::new()?;
-    let process = if has(CLONE_THREAD) { parent.process.clone() } else { new_process(parent, reserved.pid, &arguments)? };
+    let process =
+        if has(CLONE_THREAD) { parent.process.clone() } else { new_process(parent, reserved.pid, &arguments)? };
     let child = Arc::new(Task::new(Parts {
         tid: reserved.pid,
         process,
@@ -100,7 +101,8 @@ pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) ->
         let _ = UserPtr::<u32>::new(arguments.parent_tid).write(&child.tid);
     }
     enter_tree(parent, &child, flags, reserved)?;
-    scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), sched::Policy::Normal).ok_or(Errno::ENOMEM)?;
+    scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), sched::Policy::Normal)
+        .ok_or(Errno::ENOMEM)?;
     if let Some(vfork) = vfork {
         vfork.wait_killable();
     }
@@ -123,7 +125,8 @@ fn check_process_limit(parent: &Task) -> Result<(), Errno> {
     if tree::count_of_user(credentials.user.real) as u64 >= limit
         && credentials.user.real != 0
         && !credentials.has(Capabilities::SYS_RESOURCE)
-        && !credentials.has(Capabilities::SYS_ADMIN) {
+        && !credentials.has(Capabilities::SYS_ADMIN)
+    {
         return Err(Errno::EAGAIN);
     }
     Ok(())
@@ -147,7 +150,8 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
         let group = parent.process.signals.lock();
         GroupSignals::for_child(&group, has(CLONE_SIGHAND), arguments.flags & CLONE_CLEAR_SIGHAND != 0)
     };
-    let exit_signal = if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
+    let exit_signal =
+        if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
     let limits = *parent.process.limits.lock();
     let process = Process::new(pid, exit_signal, signals, limits);
     process.is_detached.store(parent.process.is_detached(), Ordering::Relaxed);

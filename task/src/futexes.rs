@@ -47,7 +47,11 @@ fn key(task: &Task, address: usize, private: bool) -> Result<Key, Errno> {
 }
 
 /// Runs `attempt` until it does not end for a missing page.
-fn with_page<R>(address: usize, write: bool, mut attempt: impl FnMut() -> Result<R, FutexFailure>) -> Result<R, FutexFailure> {
+fn with_page<R>(
+    address: usize,
+    write: bool,
+    mut attempt: impl FnMut() -> Result<R, FutexFailure>,
+) -> Result<R, FutexFailure> {
     loop {
         match attempt() {
             Err(FutexFailure::Fault) => bring_in(address, write)?,
@@ -80,11 +84,21 @@ fn failure(failure: FutexFailure, restart: Restart) -> Failure {
 }
 
 /// FUTEX_WAIT and FUTEX_WAIT_BITSET; `deadline` in nanoseconds since boot. `restart` is for an interruption.
-pub fn wait(task: &Task, address: usize, private: bool, bitset: u32, expected: u32, deadline: Option<u64>, restart: Restart) -> Result<(), Failure> {
+pub fn wait(
+    task: &Task,
+    address: usize,
+    private: bool,
+    bitset: u32,
+    expected: u32,
+    deadline: Option<u64>,
+    restart: Restart,
+) -> Result<(), Failure> {
     let table = table()?;
     let waiter = Waiter::new(Thread::current_shared());
-    with_page(address, false, || table.wait(&waiter, key(task, address, private)?, bitset, expected, deadline, peek(address)))
-        .map_err(|error| failure(error, restart))
+    with_page(address, false, || {
+        table.wait(&waiter, key(task, address, private)?, bitset, expected, deadline, peek(address))
+    })
+    .map_err(|error| failure(error, restart))
 }
 
 /// FUTEX_WAKE and FUTEX_WAKE_BITSET.
@@ -93,7 +107,14 @@ pub fn wake(task: &Task, address: usize, private: bool, count: u32, bitset: u32)
 }
 
 /// FUTEX_REQUEUE and, with what the first word is to be, FUTEX_CMP_REQUEUE: (woken, moved).
-pub fn requeue(task: &Task, from: usize, to: usize, private: bool, counts: (u32, u32), expected: Option<u32>) -> Result<(usize, usize), Failure> {
+pub fn requeue(
+    task: &Task,
+    from: usize,
+    to: usize,
+    private: bool,
+    counts: (u32, u32),
+    expected: Option<u32>,
+) -> Result<(usize, usize), Failure> {
     let table = table()?;
     with_page(from, false, || {
         let keys = (key(task, from, private)?, key(task, to, private)?);
@@ -104,7 +125,14 @@ pub fn requeue(task: &Task, from: usize, to: usize, private: bool, counts: (u32,
 }
 
 /// FUTEX_WAKE_OP.
-pub fn wake_operation(task: &Task, first: usize, second: usize, private: bool, counts: (u32, u32), encoded: u32) -> Result<usize, Failure> {
+pub fn wake_operation(
+    task: &Task,
+    first: usize,
+    second: usize,
+    private: bool,
+    counts: (u32, u32),
+    encoded: u32,
+) -> Result<usize, Failure> {
     let table = table()?;
     let operation = WakeOperation::decode(encoded)?;
     with_page(second, true, || {

@@ -130,12 +130,20 @@ fn rights(protection: Protection) -> Rights {
     rights
 }
 
-fn map_segments(space: &Arc<AddressSpace>, layout: &exec::Layout<'_>, bias: u64, file: &dyn Executable, limits: &Limits) -> Result<(), Errno> {
+fn map_segments(
+    space: &Arc<AddressSpace>,
+    layout: &exec::Layout<'_>,
+    bias: u64,
+    file: &dyn Executable,
+    limits: &Limits,
+) -> Result<(), Errno> {
     let mapped = Backing::file(file.mapped(), 0);
     for mapping in layout.mappings(bias) {
         if let Some(part) = &mapping.file {
             let backing = match &mapped {
-                Backing::File { file, .. } => Backing::File { file: file.clone(), page: part.offset / PAGE_SIZE as u64 },
+                Backing::File { file, .. } => {
+                    Backing::File { file: file.clone(), page: part.offset / PAGE_SIZE as u64 }
+                }
                 other => other.clone(),
             };
             map(space, part.addresses.clone(), rights(mapping.protection), backing, limits)?;
@@ -150,7 +158,13 @@ fn map_segments(space: &Arc<AddressSpace>, layout: &exec::Layout<'_>, bias: u64,
     Ok(())
 }
 
-fn map(space: &Arc<AddressSpace>, range: core::ops::Range<u64>, rights: Rights, backing: Backing, limits: &Limits) -> Result<(), Errno> {
+fn map(
+    space: &Arc<AddressSpace>,
+    range: core::ops::Range<u64>,
+    rights: Rights,
+    backing: Backing,
+    limits: &Limits,
+) -> Result<(), Errno> {
     let request = MapRequest {
         place: Place::Fixed(range.start as usize),
         length: (range.end - range.start) as usize,
@@ -186,9 +200,15 @@ fn map_shared(space: &Arc<AddressSpace>, limits: &Limits) -> Result<Option<u64>,
     let Some(pages) = SHARED.get() else { return Ok(None) };
     let (data, code) = (pages.data.frames.len() * PAGE_SIZE, pages.code.frames.len() * PAGE_SIZE);
     let base = reserve(space, (data + code) as u64, PAGE_SIZE as u64, limits)? as usize;
-    let parts = [(base, data, Rights::READ, &pages.data), (base + data, code, Rights::READ | Rights::EXECUTE, &pages.code)];
+    let parts =
+        [(base, data, Rights::READ, &pages.data), (base + data, code, Rights::READ | Rights::EXECUTE, &pages.code)];
     for (address, length, rights, special) in parts {
-        let area = Area { rights, may: rights, flags: AreaFlags::SPECIAL, backing: Backing::Special { special: special.clone(), page: 0 } };
+        let area = Area {
+            rights,
+            may: rights,
+            flags: AreaFlags::SPECIAL,
+            backing: Backing::Special { special: special.clone(), page: 0 },
+        };
         space.mmap(MapRequest { place: Place::Fixed(address), length, area, populate: false, low: false }, limits)?;
     }
     Ok(Some((base + data) as u64))
@@ -207,7 +227,10 @@ fn auxiliary_values(wish: &Wish<'_>, program_headers: u64, entry: u64) -> Auxili
         secure: wish.secure,
         hardware: u64::from(arch::features::hardware_capabilities()),
         hardware2: u64::from(arch::features::has(arch::features::Feature::FsGsBase)) << 1,
-        minimum_signal_stack: signal::minimum_stack_size(arch::user_state::area_size(), arch::user_state::component_mask() != 0),
+        minimum_signal_stack: signal::minimum_stack_size(
+            arch::user_state::area_size(),
+            arch::user_state::component_mask() != 0,
+        ),
         ..AuxiliaryValues::default()
     }
 }

@@ -28,15 +28,15 @@ pub mod machine;
 pub mod mapping;
 pub mod opened;
 pub mod priority;
-pub mod timers;
-pub mod usage;
 pub mod process;
 pub mod random;
 pub mod signals;
 mod start;
 mod stubs;
 mod task;
+pub mod timers;
 pub mod tree;
+pub mod usage;
 pub mod wait;
 
 pub use answer::{Answer, Failure, Restart};

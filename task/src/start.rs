@@ -56,7 +56,9 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
     let main = move || {
         drop(owner.files.set_descriptors(Some(Arc::new(init.descriptors))));
         let program = Program { candidates: init.candidates, arguments: init.arguments, environment: init.environment };
-        life::main_with(owner, Box::new(UserContext::default()), move |task, context| execute_first(task, context, &program));
+        life::main_with(owner, Box::new(UserContext::default()), move |task, context| {
+            execute_first(task, context, &program)
+        });
     };
     let mut thread = Thread::new(Box::new(stack), CONTEXT_SIZE, Box::new(main));
     thread.set_user_state(user_state);
@@ -81,7 +83,10 @@ fn execute_first(task: &Task, context: &mut UserContext, program: &Program) {
                 return;
             }
             Err(crate::Failure::Errno(Errno::ENOENT)) => {}
-            Err(error) => klog::error!("Starting init: {} exists but couldn't execute it ({error:?})", core::str::from_utf8(path).unwrap_or("?")),
+            Err(error) => klog::error!(
+                "Starting init: {} exists but couldn't execute it ({error:?})",
+                core::str::from_utf8(path).unwrap_or("?")
+            ),
         }
     }
     panic!("No working init found.  Try passing init= option to kernel.");

@@ -168,7 +168,8 @@ impl Tree {
     /// it is in number 0 of each, and may begin a session.
     pub(crate) fn add_process(&mut self, process: &Arc<Process>, first: &Arc<Task>, parent: Option<Pid>) {
         let pid = process.pid;
-        let (group, session) = parent.and_then(|parent| self.nodes.get(&parent)).map_or((0, 0), |node| (node.group, node.session));
+        let (group, session) =
+            parent.and_then(|parent| self.nodes.get(&parent)).map_or((0, 0), |node| (node.group, node.session));
         if let Some(node) = parent.and_then(|parent| self.nodes.get_mut(&parent)) {
             node.children.insert(pid);
         }
@@ -282,12 +283,15 @@ impl Tree {
         !self.members(group).filter(|&pid| Some(pid) != leaving).any(|pid| {
             let Some(node) = self.nodes.get(&pid).filter(|node| Some(node.parent) != leaving) else { return false };
             let parent = self.nodes.get(&node.parent);
-            parent.is_some_and(|parent| parent.group != group && parent.session == node.session) && !node.process.is_zombie()
+            parent.is_some_and(|parent| parent.group != group && parent.session == node.session)
+                && !node.process.is_zombie()
         })
     }
 
     /// The groups of a session.
     pub(crate) fn groups_of(&self, session: Pid) -> impl Iterator<Item = Pid> + '_ {
-        self.sessions.range((Bound::Included((session, 0)), Bound::Included((session, Pid::MAX)))).map(|&(_, group)| group)
+        self.sessions
+            .range((Bound::Included((session, 0)), Bound::Included((session, Pid::MAX))))
+            .map(|&(_, group)| group)
     }
 }

@@ -4,7 +4,10 @@ use super::state::{ChildChange, Stop};
 use crate::exit;
 use crate::task::Task;
 use crate::{Answer, Restart, tree};
-use ::signal::{Decision, Deliver, FrameRequest, Interrupted, Outcome, Registers, SavedContext, Signal, VectorState, decide, dequeue};
+use ::signal::{
+    Decision, Deliver, FrameRequest, Interrupted, Outcome, Registers, SavedContext, Signal, VectorState, decide,
+    dequeue,
+};
 use abi::Errno;
 use abi::raw::general::{__NR_restart_syscall, CLD_STOPPED, SIGKILL, SIGSEGV};
 use core::ops::ControlFlow;
@@ -54,7 +57,10 @@ pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
 enum Next {
     Nothing,
     Handler(Signal, ::signal::Information, Deliver),
-    End { signal: Signal, core: bool },
+    End {
+        signal: Signal,
+        core: bool,
+    },
     Stop(u8),
     /// The signal came to nothing; there may be others.
     Again,
@@ -99,7 +105,9 @@ fn begin_stop(task: &Task, signal: Signal) {
     }
     let left = tree.threads(task.process.pid).count();
     group.stop = Stop::Stopping { signal: signal.number() as u8, left };
-    for thread in tree.threads(task.process.pid).filter(|other| other.tid != task.tid).filter_map(|other| other.thread()) {
+    for thread in
+        tree.threads(task.process.pid).filter(|other| other.tid != task.tid).filter_map(|other| other.thread())
+    {
         thread.add_work(work::SIGNAL);
         scheduler::interrupt_sleep(thread);
     }
@@ -154,7 +162,13 @@ fn finish_call(task: &Task, context: &mut UserContext, handler: Option<&Deliver>
     }
 }
 
-fn run_handler(task: &Task, context: &mut UserContext, signal: Signal, information: &::signal::Information, deliver: &Deliver) {
+fn run_handler(
+    task: &Task,
+    context: &mut UserContext,
+    signal: Signal,
+    information: &::signal::Information,
+    deliver: &Deliver,
+) {
     finish_call(task, context, Some(deliver));
     let mask = task.signals.take_saved_mask().unwrap_or_else(|| task.signals.mask());
     if let Some(thread) = task.thread() {
@@ -252,7 +266,8 @@ fn restore(task: &Task, context: &mut UserContext) -> Result<(), Errno> {
     let saved = SavedContext::read(context.rsp, read)?;
     let mut area = vector_image().ok_or(Errno::ENOMEM)?;
     let mask = Thread::with_user_state(|state| state.mxcsr_mask()).unwrap_or(0xffbf);
-    let present = ::signal::restore_vector_state(saved.vector, &mut area, arch::user_state::component_mask(), mask, read)?;
+    let present =
+        ::signal::restore_vector_state(saved.vector, &mut area, arch::user_state::component_mask(), mask, read)?;
     Thread::with_user_state(|state| {
         if present {
             state.replace(&area);

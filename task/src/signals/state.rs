@@ -20,8 +20,13 @@ pub enum ChildChange {
 pub(crate) enum Stop {
     Running,
     /// Its threads stop as they come by; `left` have not yet.
-    Stopping { signal: u8, left: usize },
-    Stopped { signal: u8 },
+    Stopping {
+        signal: u8,
+        left: usize,
+    },
+    Stopped {
+        signal: u8,
+    },
 }
 
 /// What the threads of a process share.
@@ -193,7 +198,9 @@ impl ThreadSignals {
 
     /// The mask to go back to, once.
     pub(crate) fn take_saved_mask(&self) -> Option<SignalSet> {
-        self.has_saved_mask.swap(false, Ordering::Relaxed).then(|| SignalSet::mask_from_bits(self.saved_mask.load(Ordering::Relaxed)))
+        self.has_saved_mask
+            .swap(false, Ordering::Relaxed)
+            .then(|| SignalSet::mask_from_bits(self.saved_mask.load(Ordering::Relaxed)))
     }
 }
 
@@ -290,7 +297,11 @@ pub(crate) fn reset_for_exec(task: &Task) {
 impl Task {
     /// Takes a pending signal of `set`, waiting until `deadline` for one: rt_sigtimedwait(2). EAGAIN when the time is over; EINTR
     /// for another signal.
-    pub fn await_signal(&self, set: SignalSet, deadline: Option<u64>) -> Result<(Signal, ::signal::Information), crate::Failure> {
+    pub fn await_signal(
+        &self,
+        set: SignalSet,
+        deadline: Option<u64>,
+    ) -> Result<(Signal, ::signal::Information), crate::Failure> {
         self.signals.awaited.store(set.bits(), Ordering::SeqCst);
         let take = || {
             let mut group = self.process.signals.lock();
