@@ -97,3 +97,16 @@ impl panic::Emergency for Stop {
         self.reset_now();
     }
 }
+
+/// reboot(2)'s side of the machine.
+pub struct End;
+
+impl task::machine::Machine for End {
+    fn end(&self, how: task::machine::End) -> ! {
+        match how {
+            task::machine::End::PowerOff => power_off(),
+            task::machine::End::Restart => restart(),
+            task::machine::End::Halt => halt(),
+        }
+    }
+}

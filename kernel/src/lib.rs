@@ -20,11 +20,15 @@ mod interrupts;
 #[cfg(target_os = "none")]
 mod panic;
 #[cfg(target_os = "none")]
+mod rootfs;
+#[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]
 mod timekeeping;
 #[cfg(target_os = "none")]
 mod traps;
+#[cfg(target_os = "none")]
+mod unpack;
 
 #[cfg(target_os = "none")]
 pub use start::main;

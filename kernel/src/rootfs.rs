@@ -1,13 +1,9 @@
 //! The first file system: a tmpfs, filled from the initial RAM disk, and PID 1 in it.
-use crate::command_line::CommandLine;
 use abi::Errno;
-use abi::file::{DeviceNumber, FileType, OpenFlags, mode};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use boot::Information;
-use memory::Reader;
 use time::Timespec;
-use vfs::{Credentials, DescriptorTable, FsContext, Namespace, Origin, Path, Vfs};
+use vfs::{Credentials, FsContext, Namespace, Origin, Path, Vfs};
 
 /// File times are the real-time clock's.
 struct RealTime;
@@ -54,7 +50,7 @@ pub fn mount() -> Result<Root, Errno> {
 pub fn unpack(root: &Root, information: &Information) {
     let Some(range) = information.initial_ram_disk.clone() else { return };
     klog::info!("Unpacking initramfs...");
-    let result = initramfs::unpack(root, range);
+    let result = crate::unpack::unpack(root, range);
     if let Err(errno) = result {
         klog::error!("Initramfs unpacking failed: {errno:?}");
     }

@@ -1,6 +1,6 @@
 //! Start-up, in order.
 use crate::command_line::CommandLine;
-use crate::{console, cpus, hardware, interrupts, panic, timekeeping, traps};
+use crate::{console, cpus, hardware, interrupts, panic, rootfs, timekeeping, traps};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use acpi_platform::Platform;
@@ -40,7 +40,7 @@ pub fn main(information: Information) -> ! {
     let platform = hardware::discover(&information);
     start_cpus(&information, &command_line, &platform, hertz);
     klog::info!("cycles from entry {}", arch::instructions::read_tsc() - information.entry_tsc);
-    let thread = scheduler::spawn(move || first_thread(information));
+    let thread = scheduler::spawn(move || first_thread(information, command_line));
     assert!(thread.is_some(), "no memory for the first thread");
     scheduler::idle()
 }
@@ -84,11 +84,31 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
 }
 
 /// The rest of start-up, where sleeping is allowed.
-fn first_thread(_information: Information) {
-    for turn in 0..5 {
-        let queue = sync::WaitQueue::new();
-        let _ = queue.wait(sync::Sleep::Interruptible, Some(sync::now() + 100_000_000), || None::<()>);
-        klog::info!("turn {turn}");
+fn first_thread(information: Information, command_line: CommandLine) {
+    task::machine::set(&hardware::End);
+    task::futexes::start(scheduler::cpu_count(), arch::instructions::read_tsc() | 1);
+    task::life::set_dispatch(syscall::dispatch);
+    let root = rootfs::mount().expect("no memory for the root file system");
+    syscall::set_vfs(&root.vfs);
+    rootfs::unpack(&root, &information);
+    let init = init(&root, &command_line);
+    klog::info!("Entry to init: {} cycles", arch::instructions::read_tsc() - information.entry_tsc);
+    task::start_init(init).expect("no memory for PID 1");
+}
+
+fn init(root: &rootfs::Root, command_line: &CommandLine) -> task::Init {
+    let bytes = |text: &str| text.as_bytes().to_vec();
+    let candidates = match command_line.value("rdinit").or(command_line.value("init")) {
+        Some(path) => Vec::from([bytes(path)]),
+        None => ["/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh"].map(bytes).to_vec(),
+    };
+    let mut environment = Vec::from([bytes("HOME=/"), bytes("TERM=linux")]);
+    environment.extend(command_line.init_environment().map(bytes));
+    task::Init {
+        candidates,
+        arguments: command_line.init_arguments().map(bytes).collect(),
+        environment,
+        context: root.context.clone(),
+        descriptors: vfs::DescriptorTable::new(),
     }
-    panic!("nothing to run yet");
 }

@@ -38,12 +38,6 @@ pub fn creat(task: &Task, path: UserString, mode: u32) -> Answer {
     openat(task, Fd(AT_FDCWD), path, O_CREAT | O_WRONLY | O_TRUNC, mode)
 }
 
-pub fn openat2(task: &Task, _: Fd, _: UserString) -> Result<usize, Errno> {
-    let _ = task;
-    task::stub("openat2");
-    Err(Errno::ENOSYS)
-}
-
 pub fn close(task: &Task, fd: Fd) -> Result<(), Errno> {
     let number = u32::try_from(fd.0).map_err(|_| Errno::EBADF)?;
     let closed = table(task)?.close(number)?;
@@ -293,7 +287,7 @@ pub fn fcntl(task: &Task, fd: Fd, command: u32, argument: u64) -> Answer {
             table.get(number)?.set_flags(OpenFlags::from_bits_retain(argument as u32));
             Ok(0)
         }
-        F_GETLK | F_SETLK | F_SETLKW => crate::locks::record_lock(task, &table.get(number)?, command, argument as usize),
+        F_GETLK | F_SETLK | F_SETLKW => crate::locks::record_lock(task, &*table.get(number)?, command, argument as usize),
         F_SETPIPE_SZ | F_GETPIPE_SZ => {
             let file = table.get(number)?;
             let pipe = pipe_of(&file).ok_or(Errno::EBADF)?;

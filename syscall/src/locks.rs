@@ -2,9 +2,10 @@
 use crate::pipes::restartable;
 use abi::Errno;
 use abi::raw::general::{F_GETLK, F_RDLCK, F_SETLKW, F_UNLCK, F_WRLCK, SEEK_CUR, SEEK_END, SEEK_SET};
+use alloc::sync::Arc;
 use memory::UserPtr;
 use task::{Answer, Task};
-use vfs::{LockKind, LockRange, OpenFile};
+use vfs::{LockKind, LockOwner, LockRange, OpenFile};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `struct flock`.
@@ -28,7 +29,14 @@ fn range(file: &OpenFile, lock: &Flock) -> Result<LockRange, Errno> {
         _ => return Err(Errno::EINVAL),
     };
     let start = base.checked_add(lock.start).ok_or(Errno::EOVERFLOW)?;
-    LockRange::new(start, lock.length)
+    // A negative length reaches back from the start; none reaches to the end of everything.
+    let (first, last) = match lock.length {
+        0 => (start, i64::MAX),
+        length if length > 0 => (start, start.checked_add(length - 1).ok_or(Errno::EOVERFLOW)?),
+        length => (start.checked_add(length).ok_or(Errno::EINVAL)?, start - 1),
+    };
+    let bound = |at: i64| u64::try_from(at).map_err(|_| Errno::EINVAL);
+    Ok(bound(first)?..=bound(last)?)
 }
 
 /// F_GETLK, F_SETLK, F_SETLKW.
@@ -42,7 +50,8 @@ pub(crate) fn record_lock(task: &Task, file: &OpenFile, command: u32, address: u
         _ => return Err(Errno::EINVAL.into()),
     };
     let range = range(file, &lock)?;
-    let owner = task.lock_owner();
+    let table = task.files.descriptors().ok_or(Errno::EBADF)?;
+    let owner = LockOwner::Process(Arc::as_ptr(&table) as usize as u64);
     if command == F_GETLK {
         let kind = kind.ok_or(Errno::EINVAL)?;
         match file.blocking_lock(owner, range, kind) {
@@ -50,7 +59,8 @@ pub(crate) fn record_lock(task: &Task, file: &OpenFile, command: u32, address: u
             Some((kind, found, pid)) => {
                 lock.kind = if kind == LockKind::Shared { F_RDLCK } else { F_WRLCK } as i16;
                 (lock.whence, lock.pid) = (SEEK_SET as i16, pid);
-                (lock.start, lock.length) = found.to_start_and_length();
+                lock.start = *found.start() as i64;
+                lock.length = if *found.end() >= i64::MAX as u64 { 0 } else { (found.end() - found.start() + 1) as i64 };
             }
         }
         place.write(&lock)?;

@@ -5,7 +5,8 @@ use abi::file::{OpenFlags, PollEvents};
 use abi::raw::general::{EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE, RLIMIT_NOFILE, SIGPIPE};
 use abi::raw::ioctl::FIONREAD;
 use alloc::sync::Arc;
-use ipc::{EventCounter, Flow, Pipe, PipeAccess, PipeEnd};
+use ipc::EventCounter;
+use ipc::pipe::{Access as PipeAccess, Flow, Pipe, PipeEnd};
 use memory::{Reader, UserPtr, Writer};
 use sync::{Once, Registrations, Thread};
 use task::signals::{Information, send_to_task};
@@ -87,7 +88,7 @@ impl FifoOpener for Fifos {
             Err(errno) => return Err(errno),
         };
         let access = match (flags.reads(), flags.writes()) {
-            (true, true) => PipeAccess::Both,
+            (true, true) => PipeAccess::ReadWrite,
             (true, false) => PipeAccess::Read,
             _ => PipeAccess::Write,
         };

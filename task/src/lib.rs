@@ -42,6 +42,6 @@ pub mod wait;
 pub use answer::{Answer, Failure, Restart};
 pub use files::{Files, SharedContext};
 pub use fork::CloneArguments;
-pub use start::start_init;
+pub use start::{Init, start_init};
 pub use stubs::{stub, stubs};
 pub use task::{ExecImage, NAME_LENGTH, RestartBlock, Task};

@@ -164,10 +164,11 @@ impl Tree {
         self.tasks.get(&tid)
     }
 
-    /// Adds a process with its first thread. Its group and session are those of `parent`, or its own without one.
+    /// Adds a process with its first thread. Its group and session are those of `parent`, or 0 without one:
+    /// the first process is no leader, so that it may become one.
     pub(crate) fn add_process(&mut self, process: &Arc<Process>, first: &Arc<Task>, parent: Option<Pid>) {
         let pid = process.pid;
-        let (group, session) = parent.and_then(|parent| self.nodes.get(&parent)).map_or((pid, pid), |node| (node.group, node.session));
+        let (group, session) = parent.and_then(|parent| self.nodes.get(&parent)).map_or((0, 0), |node| (node.group, node.session));
         if let Some(node) = parent.and_then(|parent| self.nodes.get_mut(&parent)) {
             node.children.insert(pid);
         }

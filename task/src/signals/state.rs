@@ -176,7 +176,8 @@ impl ThreadSignals {
         let child = Self::initial();
         child.mask.store(parent.mask.load(Ordering::Relaxed), Ordering::Relaxed);
         if !shares_memory {
-            child.own.lock().alternate_stack = parent.own.lock().alternate_stack;
+            let stack = parent.own.lock().alternate_stack;
+            child.own.lock().alternate_stack = stack;
         }
         child
     }

@@ -78,7 +78,7 @@ core::arch::global_asm!(
 /// `clock_gettime(2)`; answers zero or a negative errno, as all of these do.
 ///
 /// # Safety
-/// `time` is null or may be written: what the kernel would answer with EFAULT is a fault here.
+/// `time` may be written: what the kernel would answer with EFAULT is a fault here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn __vdso_clock_gettime(clock: u32, time: *mut KernelTimespec) -> i32 {
     // Comparisons, for what is asked for most: a table of jumps costs more.

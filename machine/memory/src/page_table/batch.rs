@@ -12,8 +12,8 @@ impl<const N: usize> Batch<N> {
     }
 
     #[inline(always)]
-    pub fn len(&self) -> usize {
-        self.length
+    pub fn is_full(&self) -> bool {
+        self.length == N
     }
 
     pub fn is_empty(&self) -> bool {

@@ -97,32 +97,39 @@ fn copy_leaf(
     let first = leaf.slots(range.start, range.end).iter().position(|slot| wanted(Entry(slot.load(Relaxed))));
     let Some(first) = first else { return Ok(()) };
     let target = child.leaf_or_new(range.start).ok_or(OutOfMemory)?;
-    let (frames, mut added) = (descriptor::table(), 0);
+    let frames = descriptor::table();
+    let (mut added, mut anonymous, mut zero) = (0, 0, 0);
     let start = range.start + first * PAGE_SIZE;
     for (slot, target) in leaf.slots(start, range.end).iter().zip(target.slots(start, range.end)) {
         let mut entry = Entry(slot.load(Relaxed));
         if entry.0 == 0 {
             continue;
         }
+        left -= 1;
         if wanted(entry) {
-            if entry.has(ANONYMOUS | WRITABLE) {
-                // The dirty bit may be set meanwhile: of no use for an anonymous page.
-                slot.fetch_and(!WRITABLE, Relaxed);
-                entry.0 &= !WRITABLE;
-                copied.protected = true;
+            if entry.has(ANONYMOUS) {
+                anonymous += 1;
+                if entry.has(WRITABLE) {
+                    // The dirty bit may be set meanwhile: of no use for an anonymous page.
+                    slot.fetch_and(!WRITABLE, Relaxed);
+                    entry.0 &= !WRITABLE;
+                    copied.protected = true;
+                }
             }
             if entry.is_counted() {
                 frames[entry.number() as usize].count.fetch_add(1, Relaxed);
+            } else {
+                zero += 1;
             }
-            copied.counts.add(entry);
             target.store(entry.0, Relaxed);
             added += 1;
         }
-        left -= 1;
         if left == 0 {
             break;
         }
     }
+    copied.counts.anonymous += anonymous;
+    copied.counts.file += added - anonymous - zero;
     target.add_used(added);
     Ok(())
 }
