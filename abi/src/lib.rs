@@ -8,9 +8,9 @@
 
 pub mod elf;
 pub mod errno;
-pub mod system;
 pub mod file;
 pub mod signal;
+pub mod system;
 pub mod time;
 
 pub use errno::Errno;
