@@ -2,7 +2,8 @@
 use crate::dispatch::missing;
 use crate::handler::Handler;
 use crate::{
-    credentials, files, futex, memory_calls as memory, paths, pipes, poll, process, resources, signals, system, time_calls as time,
+    credentials, files, futex, memory_calls as memory, paths, pipes, poll, process, resources, signals, system,
+    time_calls as time,
 };
 use abi::raw::general as numbers;
 use task::{Answer, Task};
