@@ -31,7 +31,7 @@ mod entry;
 mod hooks;
 #[cfg(target_os = "none")]
 mod kernel_mode;
-mod segments;
+pub mod segments;
 #[cfg(target_os = "none")]
 mod user_mode;
 pub mod vector;
