@@ -16,7 +16,10 @@ mod console_device;
 #[cfg(target_os = "none")]
 mod cpus;
 #[cfg(target_os = "none")]
-pub mod devices;
+mod devices;
+#[cfg(target_os = "none")]
+mod entropy;
+#[cfg(target_os = "none")]
 mod hardware;
 #[cfg(target_os = "none")]
 mod interrupts;

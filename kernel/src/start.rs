@@ -1,6 +1,8 @@
 //! Start-up, in order.
 use crate::command_line::CommandLine;
-use crate::{console, console_device, cpus, devices, hardware, interrupts, panic, ports, rootfs, timekeeping, traps};
+use crate::{
+    console, console_device, cpus, devices, entropy, hardware, interrupts, panic, ports, rootfs, timekeeping, traps,
+};
 use acpi_platform::Platform;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -91,6 +93,7 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
 /// The rest of start-up, where sleeping is allowed.
 fn first_thread(information: Information, command_line: CommandLine, platform: Platform) {
     task::machine::set(&hardware::End);
+    task::random::set_source(entropy::fill);
     task::futexes::start(scheduler::cpu_count(), arch::instructions::read_tsc() | 1);
     task::life::set_dispatch(syscall::dispatch);
     let root = rootfs::mount().expect("no memory for the root file system");

@@ -56,9 +56,7 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
     let main = move || {
         drop(owner.files.set_descriptors(Some(Arc::new(init.descriptors))));
         let program = Program { candidates: init.candidates, arguments: init.arguments, environment: init.environment };
-        life::main_with(owner, Box::default(), move |task, context| {
-            execute_first(task, context, &program)
-        });
+        life::main_with(owner, Box::default(), move |task, context| execute_first(task, context, &program));
     };
     let mut thread = Thread::new(Box::new(stack), CONTEXT_SIZE, Box::new(main));
     thread.set_user_state(user_state);
