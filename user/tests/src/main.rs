@@ -18,7 +18,9 @@ mod futexes;
 mod job_control;
 mod mappings;
 mod mounts;
+mod numbers;
 mod pipes;
+mod pointers;
 mod polling;
 mod privilege;
 mod processes;
@@ -74,6 +76,8 @@ const FAMILIES: &[&[Test]] = &[
     job_control::TESTS,
     system::TESTS,
     credentials::TESTS,
+    pointers::TESTS,
+    numbers::TESTS,
 ];
 
 fn main() {
