@@ -8,9 +8,9 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
     elif command -v sudo >/dev/null 2>&1; then
-        if [ -t 0 ] && [ -t 2 ]; then
-            printf 'birgus: run "sudo %s"? [Y/n] ' "$*" >&2
-            read -r answer
+        if [ -t 0 ]; then
+            printf 'birgus: run "sudo %s"? [Y/n] ' "$*" >/dev/tty
+            read -r answer </dev/tty
             case $answer in '' | [Yy]*) ;; *) return 1 ;; esac
             sudo "$@"
         else
@@ -21,17 +21,21 @@ as_root() {
     fi
 }
 
-# Installs packages by apt, or names them.
+# Installs packages by apt, in silence unless that fails; elsewhere names them.
 install_packages() {
     if command -v apt-get >/dev/null 2>&1; then
-        if as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >&2 ||
-            { as_root apt-get update -qq >&2 &&
-                as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >&2; }; then
-            return 0
-        fi
+        [ ! -t 2 ] || say "installing $*"
+        log=$(apt_install "$@" 2>&1) && return 0
+        # The lists may never have been fetched.
+        log=$(as_root apt-get update -qq 2>&1 && apt_install "$@" 2>&1) && return 0
+        printf '%s\n' "$log" | tail -n 20 >&2
     fi
     say "please install: $*"
     return 1
+}
+
+apt_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"
 }
 
 # A rustc of the version that rust-toolchain.toml pins, by whichever way this host has.

@@ -311,11 +311,8 @@ impl OpenFlags {
     }
 
     /// Those that `fcntl(F_SETFL)` changes.
-    pub const SETTABLE: Self = Self::APPEND
-        .union(Self::NON_BLOCKING)
-        .union(Self::ASYNC)
-        .union(Self::DIRECT)
-        .union(Self::NO_ACCESS_TIME);
+    pub const SETTABLE: Self =
+        Self::APPEND.union(Self::NON_BLOCKING).union(Self::ASYNC).union(Self::DIRECT).union(Self::NO_ACCESS_TIME);
 }
 
 /// Where `lseek(2)` counts from.

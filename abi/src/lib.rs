@@ -8,8 +8,10 @@
 
 pub mod elf;
 pub mod errno;
-pub mod system;
 pub mod file;
+pub mod signal;
+pub mod system;
+pub mod terminal;
 pub mod time;
 
 pub use errno::Errno;

@@ -11,10 +11,49 @@ pub struct CommandLine {
 
 /// Names that mean something here; words with a dot are for modules and ignored, others go to init, as on Linux.
 const KNOWN: &[&str] = &[
-    "console", "root", "rootfstype", "rootflags", "rw", "ro", "init", "rdinit", "quiet", "debug", "loglevel", "nosmp", "maxcpus", "mem",
-    "pti", "nopti", "nokaslr", "panic", "tsc_early_khz", "tsc", "preempt", "norandmaps", "mitigations", "reboot", "acpi", "noapic",
-    "irqaffinity", "isolcpus", "virtio_mmio.device", "random.trust_cpu", "earlyprintk", "earlycon", "pci", "nomodule", "apparmor", "audit",
-    "lsm", "init_on_alloc", "init_on_free", "randomize_kstack_offset", "BOOT_IMAGE", "i8042.noaux", "8250.nr_uarts",
+    "console",
+    "root",
+    "rootfstype",
+    "rootflags",
+    "rw",
+    "ro",
+    "init",
+    "rdinit",
+    "quiet",
+    "debug",
+    "loglevel",
+    "nosmp",
+    "maxcpus",
+    "mem",
+    "pti",
+    "nopti",
+    "nokaslr",
+    "panic",
+    "tsc_early_khz",
+    "tsc",
+    "preempt",
+    "norandmaps",
+    "mitigations",
+    "reboot",
+    "acpi",
+    "noapic",
+    "irqaffinity",
+    "isolcpus",
+    "virtio_mmio.device",
+    "random.trust_cpu",
+    "earlyprintk",
+    "earlycon",
+    "pci",
+    "nomodule",
+    "apparmor",
+    "audit",
+    "lsm",
+    "init_on_alloc",
+    "init_on_free",
+    "randomize_kstack_offset",
+    "BOOT_IMAGE",
+    "i8042.noaux",
+    "8250.nr_uarts",
 ];
 
 impl CommandLine {
@@ -58,7 +97,8 @@ impl CommandLine {
 
     /// Environment for init: unknown words with a value.
     pub fn init_environment(&self) -> impl Iterator<Item = &str> {
-        self.unknown().filter(|word| word.split('=').next().is_some_and(|name| !name.contains('.')) && word.contains('='))
+        self.unknown()
+            .filter(|word| word.split('=').next().is_some_and(|name| !name.contains('.')) && word.contains('='))
     }
 }
 
@@ -91,7 +131,8 @@ mod tests {
 
     #[test]
     fn words_values_and_inits_share() {
-        let line = CommandLine::parse(b"quiet  panic=-1 title=\"two words\" foo module.parameter=1 panic=5 -- -x \"a b\"");
+        let line =
+            CommandLine::parse(b"quiet  panic=-1 title=\"two words\" foo module.parameter=1 panic=5 -- -x \"a b\"");
         assert!(line.has("quiet"));
         assert_eq!(line.value("panic"), Some("5"), "the last one counts");
         assert_eq!(line.init_arguments().collect::<Vec<_>>(), ["foo", "-x", "a b"]);

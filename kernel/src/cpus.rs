@@ -62,6 +62,6 @@ fn secondary_main() -> ! {
     }
     memory::tlb::cpu_online(arch::cpu::id());
     scheduler::become_idle_thread();
-    arch::instructions::enable_interrupts();
+    arch::cpu::interrupts_restore();
     scheduler::idle()
 }

@@ -1,9 +1,13 @@
 //! Interrupts: the CPUs' own vectors, and the lines of devices.
-use apic::{Access, LocalApic, Target};
+use acpi_platform::{Platform, Wiring};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use apic::{Access, IoApic, IoApics, LocalApic, Target};
+use arch::Mmio;
 use arch::features::{self, Feature};
 use arch::local_apic::X2Apic;
-use irq::{Dispatched, Interrupts};
+use irq::{Dispatched, Interrupts, Source};
 use memory::PhysicalAddress;
 use sync::Once;
 
@@ -14,6 +18,7 @@ pub const RESCHEDULE: u8 = 0xfd;
 pub const APIC_ERROR: u8 = 0xfe;
 
 static LOCAL: Once<LocalApic> = Once::new();
+static CHIP: Once<Arc<IoApics<Mmio, Access>>> = Once::new();
 static LINES: Once<&'static Interrupts> = Once::new();
 
 /// The local APICs. `None` until [`start`].
@@ -26,13 +31,16 @@ pub fn lines() -> Option<&'static Interrupts> {
     LINES.get().copied()
 }
 
-/// Silences the old controllers and takes the local APIC of the first CPU into use.
+/// Silences the old controllers and takes local and I/O APICs into use. `identifiers` are the CPUs' local APICs.
 ///
 /// # Panics
 /// Where there is no local APIC, or no memory for it: nothing can run then.
-pub fn start(cpus: usize, first_dynamic: u32) {
-    apic::silence_legacy(&apic::LegacyPorts, 0x20);
-    let access = match X2Apic::enable().filter(|_| features::has(Feature::X2Apic)) {
+pub fn start(cpus: usize, platform: &Platform, identifiers: Vec<u32>) {
+    if platform.has_legacy_controllers {
+        apic::silence_legacy(&apic::LegacyPorts, 0x20);
+    }
+    let msr = features::has(Feature::X2Apic).then(X2Apic::enable).flatten();
+    let access = match msr {
         Some(registers) => Access::Msr(registers),
         None => {
             let base = PhysicalAddress(arch::local_apic::base_address());
@@ -40,9 +48,32 @@ pub fn start(cpus: usize, first_dynamic: u32) {
         }
     };
     let _ = LOCAL.set(LocalApic::new(access));
-    let lines = Interrupts::new(cpus, first_dynamic).expect("no memory for interrupt lines");
-    let _ = LINES.set(Box::leak(Box::new(lines)));
     start_this_cpu();
+    let Some(local) = LOCAL.get() else { return };
+    let units: Vec<_> = platform
+        .io_apics
+        .iter()
+        .filter_map(|unit| IoApic::new(memory::map_device(PhysicalAddress(unit.address), 0x20)?, unit.first))
+        .collect();
+    let chip = Arc::new(IoApics::new(units, local, identifiers));
+    let lines = Interrupts::new(cpus, chip.lines().max(16)).expect("no memory for interrupt lines");
+    let _ = CHIP.set(chip);
+    let _ = LINES.set(Box::leak(Box::new(lines)));
+}
+
+/// The source for a line that is wired as `wiring` says; `None` where no I/O APIC has it.
+pub fn line(wiring: Wiring, number: u32, shared: bool) -> Option<Source> {
+    let chip = CHIP.get()?;
+    let trigger =
+        if wiring.trigger == acpi_platform::Trigger::Level { apic::Trigger::Level } else { apic::Trigger::Edge };
+    let polarity =
+        if wiring.polarity == acpi_platform::Polarity::Low { apic::Polarity::Low } else { apic::Polarity::High };
+    chip.configure(wiring.gsi, trigger, polarity).then(|| Source {
+        chip: chip.clone(),
+        input: wiring.gsi,
+        number: Some(number),
+        shared,
+    })
 }
 
 /// Brings the local APIC of the CPU that runs this into use.

@@ -14,9 +14,14 @@ mod console;
 #[cfg(target_os = "none")]
 mod cpus;
 #[cfg(target_os = "none")]
+pub mod devices;
+mod hardware;
+#[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
 mod panic;
+#[cfg(target_os = "none")]
+mod rootfs;
 #[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]

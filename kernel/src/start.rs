@@ -1,6 +1,7 @@
 //! Start-up, in order.
 use crate::command_line::CommandLine;
-use crate::{console, cpus, interrupts, panic, timekeeping, traps};
+use crate::{console, cpus, hardware, interrupts, panic, rootfs, timekeeping, traps};
+use acpi_platform::Platform;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use boot::Information;
@@ -17,21 +18,6 @@ impl scheduler::Softirqs for ServeSoftirqs {
             softirqs.serve(|| {});
         }
     }
-}
-
-/// How the machine is stopped in a panic.
-struct Stop;
-
-impl panic::Emergency for Stop {
-    fn stop_others(&self) {
-        if scheduler::cpu_count() > 1
-            && let Some(local) = interrupts::local()
-        {
-            local.send_nmi(apic::Target::AllButSelf);
-        }
-    }
-
-    fn reset(&self) {}
 }
 
 /// Where the start-up code hands over, with memory and the first CPU in order.
@@ -51,9 +37,10 @@ pub fn main(information: Information) -> ! {
     memory::device::set_ram(&ram);
     memory::tlb::cpu_online(0);
     let hertz = timekeeping::start_clock(&command_line, information.entry_tsc);
-    start_cpus(&information, hertz);
+    let platform = hardware::discover(&information);
+    start_cpus(&information, &command_line, &platform, hertz);
     klog::info!("cycles from entry {}", arch::instructions::read_tsc() - information.entry_tsc);
-    let thread = scheduler::spawn(move || first_thread(information));
+    let thread = scheduler::spawn(move || first_thread(information, command_line));
     assert!(thread.is_some(), "no memory for the first thread");
     scheduler::idle()
 }
@@ -68,16 +55,21 @@ fn log_options(command_line: &CommandLine) {
 
 fn log_memory(information: &Information) {
     for region in &information.regions {
-        klog::info!("BIOS-e820: [mem {:#018x}-{:#018x}] {:?}", region.range.start, region.range.end.saturating_sub(1), region.kind);
+        klog::info!(
+            "BIOS-e820: [mem {:#018x}-{:#018x}] {:?}",
+            region.range.start,
+            region.range.end.saturating_sub(1),
+            region.kind
+        );
     }
     let free: usize = memory::statistics().iter().map(|zone| zone.free).sum();
     klog::info!("Memory: {}K available", free * 4);
 }
 
-fn start_cpus(information: &Information, hertz: u64) {
-    let identifiers = Vec::from([0]);
+fn start_cpus(information: &Information, command_line: &CommandLine, platform: &Platform, hertz: u64) {
+    let identifiers = hardware::cpus_to_start(platform, command_line);
     let count = identifiers.len();
-    cpus::set_apic_ids(identifiers);
+    cpus::set_apic_ids(identifiers.clone());
     scheduler::start_cpus(count, &interrupts::Chip);
     memory::zones::start_stocks(count);
     memory::slab::start_magazines(count);
@@ -86,21 +78,42 @@ fn start_cpus(information: &Information, hertz: u64) {
     let _ = SOFTIRQS.set(softirqs);
     scheduler::become_idle_thread();
     scheduler::register(&ServeSoftirqs);
-    interrupts::start(count, 24);
-    panic::set_emergency(&Stop);
+    interrupts::start(count, platform, identifiers);
+    hardware::prepare_end(platform);
+    let hertz = timekeeping::calibrate(hertz, command_line, platform, information.entry_tsc);
     timekeeping::start_timer(hertz);
     memory::tlb::register(&cpus::RemoteFlush);
     scheduler::set_remote_interrupt(Box::leak(Box::new(|cpu| interrupts::send(cpu, interrupts::REMOTE_CALL))));
-    arch::instructions::enable_interrupts();
+    arch::cpu::interrupts_restore();
     cpus::start_others(information.low_page);
 }
 
 /// The rest of start-up, where sleeping is allowed.
-fn first_thread(_information: Information) {
-    for turn in 0..5 {
-        let queue = sync::WaitQueue::new();
-        let _ = queue.wait(sync::Sleep::Interruptible, Some(sync::now() + 100_000_000), || None::<()>);
-        klog::info!("turn {turn}");
+fn first_thread(information: Information, command_line: CommandLine) {
+    task::machine::set(&hardware::End);
+    task::futexes::start(scheduler::cpu_count(), arch::instructions::read_tsc() | 1);
+    task::life::set_dispatch(syscall::dispatch);
+    let root = rootfs::mount().expect("no memory for the root file system");
+    syscall::set_vfs(&root.vfs);
+    rootfs::unpack(&root, &information);
+    let init = init(&root, &command_line);
+    klog::info!("Entry to init: {} cycles", arch::instructions::read_tsc() - information.entry_tsc);
+    task::start_init(init).expect("no memory for PID 1");
+}
+
+fn init(root: &rootfs::Root, command_line: &CommandLine) -> task::Init {
+    let bytes = |text: &str| text.as_bytes().to_vec();
+    let candidates = match command_line.value("rdinit").or(command_line.value("init")) {
+        Some(path) => Vec::from([bytes(path)]),
+        None => ["/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh"].map(bytes).to_vec(),
+    };
+    let mut environment = Vec::from([bytes("HOME=/"), bytes("TERM=linux")]);
+    environment.extend(command_line.init_environment().map(bytes));
+    task::Init {
+        candidates,
+        arguments: command_line.init_arguments().map(bytes).collect(),
+        environment,
+        context: root.context.clone(),
+        descriptors: vfs::DescriptorTable::new(),
     }
-    panic!("nothing to run yet");
 }

@@ -10,7 +10,7 @@ impl trap::Hooks for TrapHooks {
     }
 
     fn user_page(&self, address: usize, write: bool) -> bool {
-        { let _ = (address, write); false }
+        task::fault::user_page(address, write)
     }
 
     fn nmi(&self, frame: &KernelFrame) {

@@ -83,16 +83,24 @@ impl Map {
         Ok(())
     }
 
-    fn check_count(&self) -> Result<(), Errno> {
+    /// Whether there may be one area more. ENOMEM.
+    pub fn check_count(&self) -> Result<(), Errno> {
         if self.areas.len() >= MAX_MAP_COUNT { Err(Errno::ENOMEM) } else { Ok(()) }
     }
 
     /// Makes `address` a boundary, so that no area lies across it. ENOMEM with too many areas.
     pub fn cut(&mut self, address: usize) -> Result<(), Errno> {
+        if self.areas.get(address).is_some_and(|(range, _)| range.start < address) {
+            self.check_count()?;
+        }
+        self.cut_to_remove(address)
+    }
+
+    /// The same where one of the parts goes at once, so that there are not more areas in the end.
+    pub fn cut_to_remove(&mut self, address: usize) -> Result<(), Errno> {
         let Some((range, area)) = self.areas.get(address).filter(|(range, _)| range.start < address) else {
             return Ok(());
         };
-        self.check_count()?;
         let tail = area.after(address.wrapping_sub(range.start));
         self.areas.reserve(1).map_err(NoMemory::from)?;
         self.areas.resize(range.start, range.start..address);

@@ -135,6 +135,7 @@ impl<P: Pages> AddressSpace<P> {
         if area.flags.contains(AreaFlags::LOCKED) && !Limits::allows(limits.locked, map.totals.locked, pages) {
             return Err(Errno::EAGAIN);
         }
+        map.check_count()?;
         map.reserve(3)?;
         if replaced != 0 {
             self.remove(map, range)?;

@@ -7,8 +7,8 @@ use abi::Errno;
 use alloc::sync::Arc;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use memory::Frame;
 use memory::page_table::Counts;
-use memory::{Frame, USER_END};
 use sync::{Once, Rank, RwSemaphore};
 
 /// Pages that are present, by kind (RssAnon, RssFile, RssShmem).
@@ -116,8 +116,7 @@ impl<P: Pages> AddressSpace<P> {
 impl<P: Pages> Drop for AddressSpace<P> {
     /// Area by area: what was never mapped costs nothing, and emptied tables go with their last page.
     fn drop(&mut self) {
-        let map = self.map.get_mut();
-        while let Some((range, _)) = map.take(&(0..USER_END)) {
+        for (range, _) in self.map.get_mut().areas.iter() {
             self.pages.unmap(range);
         }
     }

@@ -20,12 +20,13 @@ impl<P: Pages> AddressSpace<P> {
         if range.is_empty() || map.areas.find(range.start).is_none_or(|(next, _)| next.start >= range.end) {
             return Ok(());
         }
-        map.reserve(2)?;
-        map.cut(range.start)?;
-        if let Err(error) = map.cut(range.end) {
-            map.join_at(range.start);
-            return Err(error);
+        let around = map.areas.get(range.start).filter(|(found, _)| found.start < range.start);
+        if around.is_some_and(|(found, _)| range.end < found.end) {
+            map.check_count()?;
         }
+        map.reserve(2)?;
+        map.cut_to_remove(range.start)?;
+        map.cut_to_remove(range.end)?;
         while let Some((found, area)) = map.take(range) {
             self.clear_pages(&area, found);
         }

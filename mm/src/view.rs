@@ -4,7 +4,7 @@ use crate::area::{Area, AreaFlags, Backing};
 use crate::map::Map;
 use crate::pages::Pages;
 use crate::{AddressSpace, pages_in};
-use abi::PAGE_SIZE;
+use abi::{Errno, PAGE_SIZE};
 use core::fmt;
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
@@ -164,6 +164,26 @@ fn view<'a>(map: &Map, range: Range<usize>, area: &'a Area) -> AreaView<'a> {
 }
 
 impl<P: Pages> AddressSpace<P> {
+    /// What a shared word at `address` is known by in every space that maps it: a number for the object, and the offset in
+    /// bytes. `None` where the word is this space's own. EFAULT where nothing is mapped.
+    pub fn shared_object(&self, address: usize) -> Result<Option<(u64, u64)>, Errno> {
+        let mut found = Err(Errno::EFAULT);
+        self.for_each_area(address, |view| {
+            if view.range.contains(&address) {
+                found = Ok(match view.name {
+                    Name::File(file) if view.flags.contains(AreaFlags::SHARED) => {
+                        let (device, inode) = file.numbers();
+                        let within = address.wrapping_sub(view.range.start) as u64;
+                        Some((device.rotate_left(40) ^ inode, view.offset.wrapping_add(within)))
+                    }
+                    _ => None,
+                });
+            }
+            false
+        });
+        found
+    }
+
     /// Shows the areas that end beyond `address` in ascending order, until `body` answers false. The map is held for reading:
     /// `body` must not touch user memory.
     pub fn for_each_area(&self, address: usize, mut body: impl FnMut(&AreaView<'_>) -> bool) {

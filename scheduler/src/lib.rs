@@ -35,6 +35,6 @@ pub use clock::{clock, realtime, set_clock, set_realtime};
 pub use cpus::{Chip, CpuStatistics, become_idle_thread, cpu_count, idle, start_cpus, statistics};
 pub use kernel_thread::{exit_thread, spawn, start};
 pub use remote::{Request, call, remote_interrupt, set_remote_interrupt};
-pub use run::{Softirqs, register, set_share, yield_now};
+pub use run::{Softirqs, register, run_time, set_share, yield_now};
 pub use timers::{Expire, Timer, timer_interrupt};
-pub use wake::{reschedule_interrupt, wake_stopped};
+pub use wake::{interrupt_sleep, kill_sleep, reschedule_interrupt, wake_stopped};

@@ -93,6 +93,25 @@ pub fn set_share(nice: sched::Nice, policy: sched::Policy) {
     }
 }
 
+/// Nanoseconds that `thread` has had a CPU: up to now if it runs, exact if it does not. Any context in which a run queue may be
+/// locked.
+pub fn run_time(thread: &Thread) -> u64 {
+    if thread.is_on_cpu() {
+        let mut queue = cpus::cpu(thread.cpu()).queue.lock();
+        // Whoever runs there by now: a thread that has left meanwhile was counted when it did.
+        note_run_time(&mut queue, clock::now());
+    }
+    thread.run_time.load(Ordering::Relaxed)
+}
+
+/// Copies the running thread's account to where it can be read without the queue.
+fn note_run_time(queue: &mut Queue<'_>, now: u64) {
+    queue.fair_mut().update_current(now);
+    if let Some(current) = queue.fair().current() {
+        current.owner.run_time.store(current.entity.sum_exec_ns(), Ordering::Relaxed);
+    }
+}
+
 /// Chooses who runs, and switches; true where another reschedule is wanted already. With `may_block`, a thread that
 /// announced a sleep is parked; a preempted one stays runnable whatever it announced.
 fn reschedule(may_block: bool) -> bool {
@@ -114,6 +133,7 @@ fn reschedule(may_block: bool) -> bool {
             block(cpu, &mut queue, &current, state, now);
         }
     }
+    note_run_time(&mut queue, now);
     let idle = cpu.idle.get();
     let next = queue.pick_next(now).or(idle);
     let stay = next.is_none_or(|next| core::ptr::eq(Arc::as_ptr(next), &raw const *current));

@@ -16,6 +16,16 @@ pub fn wake_stopped(thread: &Thread) -> bool {
     wake(thread, Sleep::Stopped as u32)
 }
 
+/// Ends an interruptible sleep: a signal is pending.
+pub fn interrupt_sleep(thread: &Thread) -> bool {
+    wake(thread, Sleep::Interruptible as u32)
+}
+
+/// Ends every sleep that a fatal signal ends.
+pub fn kill_sleep(thread: &Thread) -> bool {
+    wake(thread, Sleep::Interruptible as u32 | Sleep::Killable as u32 | Sleep::Stopped as u32)
+}
+
 /// Ends a sleep of one of the kinds in `mask`; false where the thread was in none.
 pub(crate) fn wake(thread: &Thread, mask: u32) -> bool {
     let uninterruptible = thread.state() == Sleep::Uninterruptible as u32;

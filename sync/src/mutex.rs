@@ -2,7 +2,7 @@
 use crate::ambient;
 use crate::rank::Rank;
 use crate::thread::Sleep;
-use crate::wait::WaitQueue;
+use crate::wait::{WaitError, WaitQueue};
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
@@ -55,6 +55,19 @@ impl<T: ?Sized> Mutex<T> {
     /// lower address first), which it states at the call.
     pub fn lock_nested(&self) -> MutexGuard<'_, T> {
         self.lock_ranked(true)
+    }
+
+    /// Takes the lock, unless a signal comes first while another thread holds it.
+    pub fn lock_interruptible(&self) -> Result<MutexGuard<'_, T>, WaitError> {
+        ambient::might_sleep();
+        if self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            self.waiters.wait_exclusive(Sleep::Interruptible, None, || {
+                (self.state.swap(CONTENDED, Ordering::Acquire) == FREE).then_some(())
+            })?;
+        }
+        #[cfg(debug_assertions)]
+        ambient::rank_acquire(self.rank, false);
+        Ok(MutexGuard { mutex: self, unsendable: PhantomData })
     }
 
     #[inline]

@@ -9,20 +9,22 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Rank {
+    /// Sleeping: an open file's position, held while the file is read or written, whatever that takes.
+    FilePosition,
     /// Sleeping: one change of the mount tree, one exec, one rename of folders at a time.
     Namespace,
     /// Sleeping: a folder's entries.
     Directory,
     /// Sleeping: a second folder, or the inode inside the first.
     Inode,
-    /// Sleeping: an open file's position.
-    FilePosition,
+    /// Sleeping: what a file system keeps for itself.
+    FileSystem,
     /// Sleeping: a pipe's buffer. Held over copies to and from user memory, whose faults take the next one.
     Pipe,
+    /// Sleeping: one reader and one writer of a terminal at a time, held over copies as a pipe's; sessions' terminals.
+    Terminal,
     /// Sleeping: an address space's map of areas.
     AddressSpace,
-    /// Sleeping: state of a terminal.
-    Terminal,
     /// Sleeping: which handlers interrupt lines have.
     InterruptSetup,
     /// Spinning from here on. A line's handlers, held while they run: they take whatever a handler may.
@@ -43,8 +45,10 @@ pub enum Rank {
     Descriptors,
     /// A futex bucket.
     Futex,
-    /// A dentry's children or name.
+    /// A dentry's children.
     Dentry,
+    /// A dentry's name and parent, or a mount's place.
+    DentryPlace,
     /// The list of unused dentries or inodes.
     CacheList,
     /// A page cache's index.
@@ -53,6 +57,8 @@ pub enum Rank {
     PageTable,
     /// An inode's or superblock's attributes.
     Attributes,
+    /// A terminal's line discipline, which passes output on to a device.
+    LineDiscipline,
     /// A device's state, shared with its interrupt handler.
     Device,
     /// A second lock of a device: one of its queues.
@@ -73,6 +79,8 @@ pub enum Rank {
     Vmalloc,
     /// Slabs of one size.
     Slab,
+    /// A CPU's stock of empty page tables.
+    TableStock,
     /// A CPU's stock of frames.
     FrameStock,
     /// Zones of frames.

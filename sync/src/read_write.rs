@@ -73,9 +73,9 @@ impl<T: ?Sized> RwSemaphore<T> {
 
     #[inline]
     fn try_read_once(&self) -> bool {
-        let state = self.state.load(Ordering::Relaxed);
-        state & (WRITER | WRITER_WAITS) == 0
-            && self.state.compare_exchange(state, state + 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        // Only a writer, whose end wakes, is a reason to wait: an exchange lost to another reader is tried again.
+        let one_more = |state: u32| (state & (WRITER | WRITER_WAITS) == 0).then_some(state + 1);
+        self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, one_more).is_ok()
     }
 
     /// Takes it for writing, sleeping while anybody has it.
@@ -100,18 +100,15 @@ impl<T: ?Sized> RwSemaphore<T> {
 
     /// Takes it, or marks that a writer waits. The mark goes with the writer that gets it; others set it again.
     fn try_write_once(&self) -> bool {
-        let state = self.state.load(Ordering::Relaxed);
-        if state & !WRITER_WAITS == 0 {
-            return self.state.compare_exchange(state, WRITER, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        }
-        self.state.fetch_or(WRITER_WAITS, Ordering::Relaxed);
-        // The holder may have gone between the look and the mark; a second look closes the gap.
-        self.state.compare_exchange(WRITER_WAITS, WRITER, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        // One exchange for the look and the mark: a holder that was seen sees the mark when it goes.
+        let next = |state: u32| Some(if state & !WRITER_WAITS == 0 { WRITER } else { state | WRITER_WAITS });
+        let before = self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, next);
+        before.is_ok_and(|state| state & !WRITER_WAITS == 0)
     }
 
     #[cold]
-    fn sleep(&self, mut attempt: impl FnMut() -> bool) {
-        self.waiters.wait_until(|| attempt() || attempt());
+    fn sleep(&self, attempt: impl FnMut() -> bool) {
+        self.waiters.wait_until(attempt);
     }
 
     fn release_read(&self) {

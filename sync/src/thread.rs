@@ -43,6 +43,8 @@ pub mod work {
     pub const NOTIFY: u32 = 1 << 2;
     /// A system call has to be restarted or its mask restored.
     pub const RESTORE_MASK: u32 = 1 << 3;
+    /// Its nice value was changed by another thread; no sleep ends for it.
+    pub const SHARE: u32 = 1 << 4;
 }
 
 /// One flow of control with a kernel stack.

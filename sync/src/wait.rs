@@ -212,8 +212,10 @@ impl WaitQueue {
             node: Node::new(Target::Thread(NonNull::from(&*thread)), exclusive)
         });
         loop {
-            waiter.as_mut().link();
+            // In this order: whoever finds the node finds a thread that can be woken. The other way round, a waker in
+            // between takes the node away and wakes nobody; if its gift then goes to somebody else, nobody comes again.
             thread.prepare_to_sleep(sleep);
+            waiter.as_mut().link();
             let outcome = match condition() {
                 Some(answer) => Some(Ok(answer)),
                 None if thread.is_interrupted(sleep) => Some(Err(WaitError::Interrupted)),
@@ -251,6 +253,12 @@ impl WaitQueue {
                 list.remove(node);
             }
         }
+    }
+}
+
+impl core::fmt::Debug for WaitQueue {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str(if self.is_empty() { "WaitQueue(empty)" } else { "WaitQueue(waiters)" })
     }
 }
 

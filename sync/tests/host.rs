@@ -41,6 +41,20 @@ fn a_mutex_excludes() {
 }
 
 #[test]
+fn a_signal_ends_the_wait_for_a_mutex() {
+    let mutex = Arc::new(Mutex::new(Rank::Inode, ()));
+    let held = mutex.lock();
+    let other = mutex.clone();
+    let waiter = std::thread::spawn(move || {
+        sync::current().add_work(sync::thread::work::SIGNAL);
+        other.lock_interruptible().map(drop)
+    });
+    assert_eq!(waiter.join().unwrap(), Err(WaitError::Interrupted));
+    drop(held);
+    assert_eq!(mutex.lock_interruptible().map(drop), Ok(()));
+}
+
+#[test]
 fn a_writer_is_alone_and_gets_its_turn() {
     let value = Arc::new(RwSemaphore::new(Rank::AddressSpace, (0u64, 0u64)));
     let threads: Vec<_> = (0..4)

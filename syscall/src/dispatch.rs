@@ -33,7 +33,9 @@ fn through_32_bit_door(task: &Task, context: &mut UserContext) -> Answer {
     let number = context.rax & 0xffff_ffff;
     context.original_rax = number;
     let saved = *context;
-    for register in [&mut context.rbx, &mut context.rcx, &mut context.rdx, &mut context.rsi, &mut context.rdi, &mut context.rbp] {
+    for register in
+        [&mut context.rbx, &mut context.rcx, &mut context.rdx, &mut context.rsi, &mut context.rdi, &mut context.rbp]
+    {
         *register &= 0xffff_ffff;
     }
     (context.rdi, context.rsi, context.rdx, context.r10, context.r8, context.r9) =

@@ -28,7 +28,15 @@ fn place(address: usize, flags: u32) -> Result<Place, Errno> {
     })
 }
 
-pub fn mmap(task: &Task, address: usize, length: usize, protection: u32, flags: u32, fd: Fd, offset: usize) -> Result<usize, Errno> {
+pub fn mmap(
+    task: &Task,
+    address: usize,
+    length: usize,
+    protection: u32,
+    flags: u32,
+    fd: Fd,
+    offset: usize,
+) -> Result<usize, Errno> {
     if !offset.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
@@ -70,7 +78,14 @@ pub fn mprotect(task: &Task, address: usize, length: usize, protection: u32) -> 
     task.memory()?.mprotect(address, length, rights(protection)?, &limits_of(task))
 }
 
-pub fn mremap(task: &Task, old: usize, old_length: usize, new_length: usize, flags: u32, target: usize) -> Result<usize, Errno> {
+pub fn mremap(
+    task: &Task,
+    old: usize,
+    old_length: usize,
+    new_length: usize,
+    flags: u32,
+    target: usize,
+) -> Result<usize, Errno> {
     let flags = RemapFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     task.memory()?.mremap(old, old_length, new_length, flags, target, &limits_of(task))
 }
@@ -123,11 +138,14 @@ pub fn mlockall(task: &Task, flags: u32) -> Result<(), Errno> {
     if flags == 0 || flags & !(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0 || flags == MCL_ONFAULT {
         return Err(Errno::EINVAL);
     }
-    let what = LockAll { current: flags & MCL_CURRENT != 0, future: flags & MCL_FUTURE != 0, on_fault: flags & MCL_ONFAULT != 0 };
+    let what = LockAll {
+        current: flags & MCL_CURRENT != 0,
+        future: flags & MCL_FUTURE != 0,
+        on_fault: flags & MCL_ONFAULT != 0,
+    };
     task.memory()?.mlockall(what, &limits_of(task))
 }
 
 pub fn munlockall(task: &Task) -> Result<(), Errno> {
     task.memory()?.munlockall()
 }
-

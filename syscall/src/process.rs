@@ -51,7 +51,15 @@ pub fn vfork(task: &Task, context: &mut UserContext) -> Answer {
 }
 
 /// clone(2), with the arguments in x86-64's order.
-pub fn clone(task: &Task, context: &mut UserContext, flags: u64, stack: u64, parent_tid: usize, child_tid: usize, tls: u64) -> Answer {
+pub fn clone(
+    task: &Task,
+    context: &mut UserContext,
+    flags: u64,
+    stack: u64,
+    parent_tid: usize,
+    child_tid: usize,
+    tls: u64,
+) -> Answer {
     let flags = flags & 0xffff_ffff;
     if flags & u64::from(CLONE_PIDFD) != 0 {
         task::stub("clone: CLONE_PIDFD");
@@ -86,7 +94,10 @@ pub fn clone3(task: &Task, context: &mut UserContext, address: usize, size: usiz
             return Err(Errno::E2BIG.into());
         }
     }
-    let beyond = given.set_tid != 0 || given.set_tid_size != 0 || given.flags & u64::from(CLONE_PIDFD) != 0 || given.flags & CLONE_INTO_CGROUP != 0;
+    let beyond = given.set_tid != 0
+        || given.set_tid_size != 0
+        || given.flags & u64::from(CLONE_PIDFD) != 0
+        || given.flags & CLONE_INTO_CGROUP != 0;
     if beyond {
         task::stub("clone3: set_tid, CLONE_PIDFD, CLONE_INTO_CGROUP");
         return Err(Errno::EINVAL.into());
@@ -157,7 +168,14 @@ pub fn wait4(task: &Task, pid: i32, status: UserPtr<u32>, options: u32, usage: U
     Ok(found.pid as usize)
 }
 
-pub fn waitid(task: &Task, kind: u32, id: u32, information: UserPtr<[u32; 32]>, options: u32, usage: UserPtr<Rusage>) -> Answer {
+pub fn waitid(
+    task: &Task,
+    kind: u32,
+    id: u32,
+    information: UserPtr<[u32; 32]>,
+    options: u32,
+    usage: UserPtr<Rusage>,
+) -> Answer {
     let known = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL;
     if options & !known != 0 || options & (WEXITED | WSTOPPED | WCONTINUED) == 0 {
         return Err(Errno::EINVAL.into());
@@ -212,13 +230,15 @@ pub fn set_tid_address(task: &Task, address: usize) -> usize {
 }
 
 pub fn setpgid(task: &Task, pid: i32, group: i32) -> Result<(), Errno> {
-    let (pid, group) = (u32::try_from(pid).map_err(|_| Errno::ESRCH)?, u32::try_from(group).map_err(|_| Errno::EINVAL)?);
+    let (pid, group) =
+        (u32::try_from(pid).map_err(|_| Errno::ESRCH)?, u32::try_from(group).map_err(|_| Errno::EINVAL)?);
     let pid = if pid == 0 { task.process.pid } else { pid };
     task::groups::set_group(&task.process, pid, if group == 0 { pid } else { group })
 }
 
 pub fn getpgid(task: &Task, pid: u32) -> Result<usize, Errno> {
-    let group = if pid == 0 { task.process.group() } else { task::tree::find_process(pid).ok_or(Errno::ESRCH)?.group() };
+    let group =
+        if pid == 0 { task.process.group() } else { task::tree::find_process(pid).ok_or(Errno::ESRCH)?.group() };
     Ok(group as usize)
 }
 
@@ -231,7 +251,8 @@ pub fn setsid(task: &Task) -> Result<usize, Errno> {
 }
 
 pub fn getsid(task: &Task, pid: u32) -> Result<usize, Errno> {
-    let session = if pid == 0 { task.process.session() } else { task::tree::find_process(pid).ok_or(Errno::ESRCH)?.session() };
+    let session =
+        if pid == 0 { task.process.session() } else { task::tree::find_process(pid).ok_or(Errno::ESRCH)?.session() };
     Ok(session as usize)
 }
 
@@ -248,7 +269,9 @@ pub fn arch_prctl(_: &Task, code: u32, address: u64) -> Result<(), Errno> {
             if address >= memory::USER_END as u64 {
                 return Err(Errno::EPERM);
             }
-            sync::Thread::with_user_state(|state| if code == ARCH_SET_FS { state.fs_base = address } else { state.gs_base = address });
+            sync::Thread::with_user_state(|state| {
+                if code == ARCH_SET_FS { state.fs_base = address } else { state.gs_base = address }
+            });
             Ok(())
         }
         ARCH_GET_FS => place.write(&sync::Thread::with_user_state(|state| state.fs_base).unwrap_or(0)),
@@ -275,7 +298,9 @@ pub fn prctl(task: &Task, option: u32, argument: usize) -> Result<usize, Errno> 
             task.process.set_subreaper(argument != 0);
             Ok(0)
         }
-        PR_GET_CHILD_SUBREAPER => UserPtr::<u32>::new(argument).write(&u32::from(task.process.is_subreaper())).map(|()| 0),
+        PR_GET_CHILD_SUBREAPER => {
+            UserPtr::<u32>::new(argument).write(&u32::from(task.process.is_subreaper())).map(|()| 0)
+        }
         PR_GET_DUMPABLE => Ok(1),
         _ => {
             task::stub("prctl: other options");
@@ -294,4 +319,3 @@ pub fn personality(_: &Task, persona: u32) -> Result<usize, Errno> {
         }
     }
 }
-

@@ -15,7 +15,8 @@ struct Names {
     domain: [u8; NAME + 1],
 }
 
-static NAMES: SpinLock<Names, Preempt> = SpinLock::new(Rank::Leaf, Names { host: padded(b"(none)"), domain: padded(b"(none)") });
+static NAMES: SpinLock<Names, Preempt> =
+    SpinLock::new(Rank::Leaf, Names { host: padded(b"(none)"), domain: padded(b"(none)") });
 
 const fn padded(text: &[u8]) -> [u8; NAME + 1] {
     let mut field = [0; NAME + 1];
@@ -47,7 +48,12 @@ pub fn uname(_: &Task, buffer: UserPtr<Utsname>) -> Result<(), Errno> {
     })
 }
 
-fn set_name(task: &Task, buffer: usize, length: usize, choose: impl FnOnce(&mut Names) -> &mut [u8; NAME + 1]) -> Result<(), Errno> {
+fn set_name(
+    task: &Task,
+    buffer: usize,
+    length: usize,
+    choose: impl FnOnce(&mut Names) -> &mut [u8; NAME + 1],
+) -> Result<(), Errno> {
     if !task.credentials().has(Capabilities::SYS_ADMIN) {
         return Err(Errno::EPERM);
     }
@@ -94,7 +100,9 @@ pub fn getcpu(_: &Task, cpu: UserPtr<u32>, node: UserPtr<u32>) -> Result<(), Err
 
 /// getrandom(2). The source is seeded before the first program runs, so no flag ever has to wait.
 pub fn getrandom(_: &Task, buffer: usize, length: usize, flags: u32) -> Result<usize, Errno> {
-    if flags & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0 || flags & (GRND_RANDOM | GRND_INSECURE) == GRND_RANDOM | GRND_INSECURE {
+    if flags & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0
+        || flags & (GRND_RANDOM | GRND_INSECURE) == GRND_RANDOM | GRND_INSECURE
+    {
         return Err(Errno::EINVAL);
     }
     let length = length.min(i32::MAX as usize);
@@ -167,7 +175,8 @@ fn read_log(buffer: usize, length: usize) -> Result<usize, Errno> {
     let mut place = klog::with_ring(|ring| ring.start());
     let mut text = [0; 512];
     while let Some(record) = klog::with_ring(|ring| ring.read(&mut place, &mut text)) {
-        let stamp = format!("<{}>[{:5}.{:06}] ", record.level, record.time / 1_000_000_000, record.time / 1000 % 1_000_000);
+        let stamp =
+            format!("<{}>[{:5}.{:06}] ", record.level, record.time / 1_000_000_000, record.time / 1000 % 1_000_000);
         let line = [stamp.as_bytes(), &text[..record.length], b"\n"].concat();
         lines.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         lines.push(line);

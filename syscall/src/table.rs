@@ -1,7 +1,10 @@
 //! The table.
 use crate::dispatch::missing;
 use crate::handler::Handler;
-use crate::{credentials, futex, memory_calls as memory, process, resources, signals, system, time_calls as time};
+use crate::{
+    credentials, files, futex, memory_calls as memory, pipes, poll, process, resources, signals, system,
+    time_calls as time,
+};
 use abi::raw::general as numbers;
 use task::{Answer, Task};
 use trap::UserContext;
@@ -71,11 +74,16 @@ mod paste_number {
         clock_settime = __NR_clock_settime; gettimeofday = __NR_gettimeofday; settimeofday = __NR_settimeofday; time = __NR_time;
         alarm = __NR_alarm; setitimer = __NR_setitimer; getitimer = __NR_getitimer;
         uname = __NR_uname; sysinfo = __NR_sysinfo; getcpu = __NR_getcpu; getrandom = __NR_getrandom; reboot = __NR_reboot;
-        sethostname = __NR_sethostname; setdomainname = __NR_setdomainname; sync = __NR_sync; syslog = __NR_syslog;
+        sethostname = __NR_sethostname; setdomainname = __NR_setdomainname; syslog = __NR_syslog;
         getrlimit = __NR_getrlimit; setrlimit = __NR_setrlimit; prlimit64 = __NR_prlimit64; getrusage = __NR_getrusage; times = __NR_times;
         getpriority = __NR_getpriority; setpriority = __NR_setpriority; sched_getaffinity = __NR_sched_getaffinity;
         sched_setaffinity = __NR_sched_setaffinity; sched_getscheduler = __NR_sched_getscheduler; sched_getparam = __NR_sched_getparam;
         sched_get_priority_max = __NR_sched_get_priority_max; sched_get_priority_min = __NR_sched_get_priority_min;
+        open = __NR_open; openat = __NR_openat; creat = __NR_creat; close = __NR_close; read = __NR_read; write = __NR_write;
+        pread64 = __NR_pread64; pwrite64 = __NR_pwrite64; readv = __NR_readv; writev = __NR_writev; preadv = __NR_preadv; pwritev = __NR_pwritev;
+        lseek = __NR_lseek; sendfile = __NR_sendfile; copy_file_range = __NR_copy_file_range; dup = __NR_dup; dup2 = __NR_dup2; dup3 = __NR_dup3;
+        fcntl = __NR_fcntl; ioctl = __NR_ioctl; execve = __NR_execve; execveat = __NR_execveat; pipe = __NR_pipe; pipe2 = __NR_pipe2;
+        eventfd = __NR_eventfd; eventfd2 = __NR_eventfd2; poll = __NR_poll; ppoll = __NR_ppoll; select = __NR_select; pselect6 = __NR_pselect6;
         getuid = __NR_getuid; geteuid = __NR_geteuid; getgid = __NR_getgid; getegid = __NR_getegid; getresuid = __NR_getresuid;
         getresgid = __NR_getresgid; setuid = __NR_setuid; setgid = __NR_setgid; setreuid = __NR_setreuid; setregid = __NR_setregid;
         setresuid = __NR_setresuid; setresgid = __NR_setresgid; setfsuid = __NR_setfsuid; setfsgid = __NR_setfsgid; getgroups = __NR_getgroups;
@@ -173,6 +181,37 @@ rows! {
     sched_getparam 155 => resources::sched_getparam;
     sched_get_priority_max 159 => resources::sched_get_priority_max;
     sched_get_priority_min 160 => resources::sched_get_priority_min;
+
+    open 5 => files::open;
+    openat 295 => files::openat;
+    creat 8 => files::creat;
+    close 6 => files::close;
+    read 3 => files::read;
+    write 4 => files::write;
+    pread64 - => files::pread64;
+    pwrite64 - => files::pwrite64;
+    readv - => files::readv;
+    writev - => files::writev;
+    preadv - => files::preadv;
+    pwritev - => files::pwritev;
+    lseek - => files::lseek;
+    sendfile - => files::sendfile;
+    copy_file_range 377 => files::copy_file_range;
+    dup 41 => files::dup;
+    dup2 63 => files::dup2;
+    dup3 330 => files::dup3;
+    fcntl - => files::fcntl;
+    ioctl 54 => files::ioctl;
+    execve - => files::execve;
+    execveat - => files::execveat;
+    pipe 42 => pipes::pipe;
+    pipe2 331 => pipes::pipe2;
+    eventfd 323 => pipes::eventfd;
+    eventfd2 328 => pipes::eventfd2;
+    poll 168 => poll::poll;
+    ppoll - => poll::ppoll;
+    select - => poll::select;
+    pselect6 - => poll::pselect6;
 
     getuid 199 => credentials::getuid;
     geteuid 201 => credentials::geteuid;

@@ -1,6 +1,7 @@
 //! execve(2): the same process, another program.
 use crate::exit;
 use crate::image::{self, Executable, Wish, limits_of};
+use crate::opened::OpenedExecutable;
 use crate::signals;
 use crate::task::Task;
 use crate::{Failure, Restart};
@@ -11,7 +12,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use exec::{Arguments, MAX_DEPTH, Program, Role, parse_script};
 use sync::{Sleep, Thread};
 use trap::UserContext;
-use vfs::Credentials;
+use vfs::{Credentials, Origin};
 
 /// Opens a file for execution by its path: follows links, checks rights, refuses what is no regular file.
 pub type Open<'a> = &'a dyn Fn(&[u8]) -> Result<Arc<dyn Executable>, Errno>;
@@ -26,6 +27,39 @@ pub struct Request<'a> {
     /// The credentials that the program will have.
     pub credentials: Arc<Credentials>,
     pub secure: bool,
+}
+
+/// Executes an opened file for `task`: credentials by its set-ID bits, scripts and interpreters opened from `origin`.
+pub fn execute_path(
+    task: &Task,
+    context: &mut UserContext,
+    origin: &Origin<'_>,
+    path: &[u8],
+    file: Arc<OpenedExecutable>,
+    arguments: Arguments,
+) -> Result<(), Failure> {
+    let (credentials, secure) = file.credentials(&task.credentials());
+    let open = |path: &[u8]| OpenedExecutable::open(origin, path).map(|file| file as Arc<dyn Executable>);
+    execute(task, context, Request { path, file, open: &open, arguments, credentials, secure })
+}
+
+/// Credentials after an exec of a file that sets `user` or `group` (capabilities(7), "Transformation of capabilities during
+/// execve"): root gets all capabilities, others keep the ambient ones.
+pub fn credentials_after(old: &Arc<Credentials>, user: Option<u32>, group: Option<u32>) -> (Arc<Credentials>, bool) {
+    let mut new = (**old).clone();
+    if let Some(user) = user {
+        new.user.effective = user;
+    }
+    if let Some(group) = group {
+        new.group.effective = group;
+    }
+    (new.user.saved, new.user.file_system) = (new.user.effective, new.user.effective);
+    (new.group.saved, new.group.file_system) = (new.group.effective, new.group.effective);
+    let root = new.user.real == 0 || new.user.effective == 0;
+    new.permitted = if root { new.bounding | new.inheritable } else { new.ambient };
+    new.effective = if new.user.effective == 0 { new.permitted } else { new.ambient };
+    let secure = new.user.effective != new.user.real || new.group.effective != new.group.real;
+    (Arc::new(new), secure)
 }
 
 static RANDOMISE: AtomicBool = AtomicBool::new(true);
@@ -86,7 +120,11 @@ pub fn execute(task: &Task, context: &mut UserContext, request: Request<'_>) -> 
     task.process.has_executed.store(1, Ordering::Relaxed);
     signals::reset_for_exec(task);
     task.set_credentials(credentials);
-    task.set_exec_image(crate::task::ExecImage { stack: loaded.stack, auxiliary_vector: loaded.auxiliary_vector, file: file.mapped() });
+    task.set_exec_image(crate::task::ExecImage {
+        stack: loaded.stack,
+        auxiliary_vector: loaded.auxiliary_vector,
+        file: file.mapped(),
+    });
     drop(task.set_space(Some(loaded.space)));
     if let Some(parent) = task.vfork_done.lock().take() {
         parent.complete();
@@ -103,7 +141,10 @@ fn become_alone(task: &Task) -> Result<(), Failure> {
             return Err(Failure::Interrupted(Restart::Always));
         }
         exit::kill_other_threads(task);
-        let alone = task.process.threads_changed.wait(Sleep::Killable, None, || (task.process.thread_count() == 1).then_some(()));
+        let alone = task
+            .process
+            .threads_changed
+            .wait(Sleep::Killable, None, || (task.process.thread_count() == 1).then_some(()));
         task.process.signals.lock().end_exec();
         if alone.is_err() {
             return Err(Failure::Interrupted(Restart::Always));

@@ -7,7 +7,16 @@ use abi::raw::general::{SIGCHLD, SIGCONT, SIGHUP};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
+use sync::Once;
 use sync::thread::work;
+
+static SESSION_END: Once<fn(Pid)> = Once::new();
+
+/// Says who is told that a session's leader ends, by the session's number, while it is still in the tree. Called without
+/// locks, and may sleep. Once.
+pub fn set_session_end_hook(hook: fn(Pid)) {
+    let _ = SESSION_END.set(hook);
+}
 
 /// Ends the calling thread with `status` in the form of wait(2); its last instruction in user mode has run.
 pub fn exit_thread(task: &Task, status: u32) {
@@ -48,11 +57,24 @@ pub(crate) fn finish(task: Arc<Task>) {
     let descriptors = task.files.set_descriptors(None);
     drop(descriptors);
     account(&task);
+    if task.process.unended_threads.fetch_sub(1, Ordering::AcqRel) == 1 {
+        end_process(&task.process);
+    }
     let orphaned = leave_tree(&task);
     for (group, signal) in orphaned {
         for process in tree::group_members(group) {
             let _ = signals::send_to_process(&process, signal, signals::Information::kernel());
         }
+    }
+}
+
+/// Ends what threads share, before anybody is told: called by the last thread that comes here.
+fn end_process(process: &Process) {
+    crate::timers::end(process);
+    if process.session() == process.pid
+        && let Some(ended) = SESSION_END.get()
+    {
+        ended(process.pid);
     }
 }
 
@@ -147,7 +169,11 @@ fn newly_orphaned(tree: &Tree, process: &Process) -> Vec<(Pid, u32)> {
     let mut groups = Vec::new();
     let of_children = node.children.iter().filter_map(|child| tree.node(*child)).map(|child| child.group);
     for group in core::iter::once(node.group).chain(of_children) {
-        let stopped = || tree.members(group).filter_map(|pid| tree.node(pid)).any(|member| member.process.signals.lock().is_stopped());
+        let stopped = || {
+            tree.members(group)
+                .filter_map(|pid| tree.node(pid))
+                .any(|member| member.process.signals.lock().is_stopped())
+        };
         let becomes = !tree.is_orphaned(group, None) && tree.is_orphaned(group, Some(process.pid));
         if becomes && stopped() && !groups.iter().any(|&(seen, _)| seen == group) {
             groups.push((group, SIGHUP));

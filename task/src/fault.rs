@@ -25,7 +25,9 @@ pub(crate) fn page_fault(task: &Task, context: &UserContext, address: usize, cod
     match serve(task, address, access) {
         Ok(()) => {}
         Err(FaultError::NotMapped) => segmentation_fault(task, SEGV_MAPERR as i32, address, code.0, vector::PAGE_FAULT),
-        Err(FaultError::NotAllowed) => segmentation_fault(task, SEGV_ACCERR as i32, address, code.0, vector::PAGE_FAULT),
+        Err(FaultError::NotAllowed) => {
+            segmentation_fault(task, SEGV_ACCERR as i32, address, code.0, vector::PAGE_FAULT)
+        }
         Err(FaultError::NoBacking) => {
             let information = Information::fault(SIGBUS, BUS_ADRERR as i32, address, vector::PAGE_FAULT);
             signals::force(task, SIGBUS, information, Some((address, code.0, vector::PAGE_FAULT)));

@@ -4,7 +4,7 @@ use sync::{Rank, SpinLock};
 use vfs::{DescriptorTable, FsContext};
 
 /// A folder to start from, a root and a umask, perhaps shared (CLONE_FS).
-pub type SharedContext = Arc<SpinLock<FsContext>>;
+pub type SharedContext = Arc<SpinLock<Arc<FsContext>>>;
 
 /// Descriptors and folders of a task.
 pub struct Files {
@@ -14,7 +14,10 @@ pub struct Files {
 
 impl Files {
     pub fn new(descriptors: Arc<DescriptorTable>, context: SharedContext) -> Self {
-        Self { descriptors: SpinLock::new(Rank::TaskFields, Some(descriptors)), context: SpinLock::new(Rank::TaskFields, context) }
+        Self {
+            descriptors: SpinLock::new(Rank::TaskFields, Some(descriptors)),
+            context: SpinLock::new(Rank::TaskFields, context),
+        }
     }
 
     /// The table of descriptors; `None` once the task has ended.
@@ -32,7 +35,7 @@ impl Files {
     pub(crate) fn prepare_for_exec(&self) {
         let Some(table) = self.descriptors() else { return };
         let table = if Arc::strong_count(&table) > 2 {
-            match table.duplicate() {
+            match table.fork() {
                 Ok(own) => {
                     let own = Arc::new(own);
                     drop(self.set_descriptors(Some(own.clone())));
@@ -43,21 +46,18 @@ impl Files {
         } else {
             table
         };
-        table.close_on_exec();
+        table.close_for_exec(drop);
     }
 
-    /// A copy of root, working directory and umask.
-    pub fn context(&self) -> FsContext {
-        let shared = self.context.lock().clone();
-        let context = shared.lock();
-        context.clone()
+    /// Root, working directory and umask, as they are now.
+    #[inline]
+    pub fn context(&self) -> Arc<FsContext> {
+        self.context.lock().lock().clone()
     }
 
-    /// Changes them, for everybody who shares them.
-    pub fn change_context<R>(&self, change: impl FnOnce(&mut FsContext) -> R) -> R {
-        let shared = self.context.lock().clone();
-        let mut context = shared.lock();
-        change(&mut context)
+    /// Replaces them, for everybody who shares them; answers the old ones.
+    pub fn set_context(&self, context: Arc<FsContext>) -> Arc<FsContext> {
+        core::mem::replace(&mut *self.context.lock().lock(), context)
     }
 
     /// The shared object itself, for clone(2).

@@ -15,6 +15,7 @@ use memory::{KernelStack, UserPtr};
 use platform::AddressSpace;
 use sync::{Rank, SpinLock, Thread};
 use trap::{CONTEXT_SIZE, UserContext};
+use vfs::Capabilities;
 
 /// What clone3(2) is given; clone(2), fork and vfork are put into these terms.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,10 +61,11 @@ pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) ->
     let stack = KernelStack::new().ok_or(Errno::ENOMEM)?;
     let user_state = Thread::with_user_state(|state| state.duplicate()).flatten().ok_or(Errno::ENOMEM)?;
     let memory = parent.memory()?;
-    let space = if has(CLONE_VM) { memory } else { AddressSpace::fork(&memory)? };
+    let space = if has(CLONE_VM) { memory } else { memory.fork()? };
     let files = files(parent, flags)?;
     let reserved = tree::ReservedPid::new()?;
-    let process = if has(CLONE_THREAD) { parent.process.clone() } else { new_process(parent, reserved.pid, &arguments)? };
+    let process =
+        if has(CLONE_THREAD) { parent.process.clone() } else { new_process(parent, reserved.pid, &arguments)? };
     let child = Arc::new(Task::new(Parts {
         tid: reserved.pid,
         process,
@@ -99,7 +101,8 @@ pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) ->
         let _ = UserPtr::<u32>::new(arguments.parent_tid).write(&child.tid);
     }
     enter_tree(parent, &child, flags, reserved)?;
-    scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), sched::Policy::Normal).ok_or(Errno::ENOMEM)?;
+    scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), sched::Policy::Normal)
+        .ok_or(Errno::ENOMEM)?;
     if let Some(vfork) = vfork {
         vfork.wait_killable();
     }
@@ -119,7 +122,11 @@ fn check_flags(flags: u64, arguments: &CloneArguments) -> Result<(), Errno> {
 fn check_process_limit(parent: &Task) -> Result<(), Errno> {
     let credentials = parent.credentials();
     let limit = parent.limit(RLIMIT_NPROC);
-    if !credentials.is_privileged() && tree::count_of_user(credentials.uid()) as u64 >= limit {
+    if tree::count_of_user(credentials.user.real) as u64 >= limit
+        && credentials.user.real != 0
+        && !credentials.has(Capabilities::SYS_RESOURCE)
+        && !credentials.has(Capabilities::SYS_ADMIN)
+    {
         return Err(Errno::EAGAIN);
     }
     Ok(())
@@ -128,7 +135,7 @@ fn check_process_limit(parent: &Task) -> Result<(), Errno> {
 fn files(parent: &Task, flags: u64) -> Result<Files, Errno> {
     let has = |flag: u32| flags & u64::from(flag) != 0;
     let table = parent.files.descriptors().ok_or(Errno::EBADF)?;
-    let table = if has(CLONE_FILES) { table } else { Arc::new(table.duplicate()?) };
+    let table = if has(CLONE_FILES) { table } else { Arc::new(table.fork()?) };
     let context = if has(CLONE_FS) {
         parent.files.shared_context()
     } else {
@@ -143,9 +150,12 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
         let group = parent.process.signals.lock();
         GroupSignals::for_child(&group, has(CLONE_SIGHAND), arguments.flags & CLONE_CLEAR_SIGHAND != 0)
     };
-    let exit_signal = if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
+    let exit_signal =
+        if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
     let limits = *parent.process.limits.lock();
-    Ok(Arc::new(Process::new(pid, exit_signal, signals, limits)))
+    let process = Process::new(pid, exit_signal, signals, limits);
+    process.is_detached.store(parent.process.is_detached(), Ordering::Relaxed);
+    Ok(Arc::new(process))
 }
 
 /// The kernel's side of a task that will begin with `registers`.
@@ -159,19 +169,20 @@ pub(crate) fn thread_for(
     let owner = task.clone();
     let mut thread = Thread::new(Box::new(stack), CONTEXT_SIZE, Box::new(move || life::main(owner, registers)));
     thread.set_user_state(user_state);
-    thread.set_space(space);
+    thread.set_space(space.pages().table().clone());
     Arc::new(thread)
 }
 
 /// Makes the child known. A fork during a pending fatal signal is not begun: it would escape (ERESTARTNOINTR).
 fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::ReservedPid) -> Result<(), Failure> {
-    child.process.uid.store(child.credentials().uid(), Ordering::Relaxed);
+    child.process.uid.store(child.credentials().user.real, Ordering::Relaxed);
     let mut tree = tree::lock();
     if parent.thread().is_some_and(|thread| thread.is_interrupted(sync::Sleep::Killable)) {
         return Err(Failure::Interrupted(Restart::Always));
     }
     if flags & u64::from(CLONE_THREAD) != 0 {
         child.process.live_threads.fetch_add(1, Ordering::AcqRel);
+        child.process.unended_threads.fetch_add(1, Ordering::AcqRel);
         tree.add_thread(child);
     } else {
         let of_parent = flags & u64::from(CLONE_PARENT) != 0;

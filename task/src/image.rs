@@ -5,7 +5,7 @@ use abi::Errno;
 use abi::raw::general::{RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK};
 use alloc::sync::Arc;
 use exec::{Arguments, AuxiliaryValues, Image, Kind, Program, Protection, StackImage, StackLayout};
-use memory::{PAGE_SIZE, Reader, Writer};
+use memory::{PAGE_SIZE, Reader};
 use mm::{Area, AreaFlags, Backing, Layout, Limits, MapRequest, MappedFile, Place, Rights, Special};
 use platform::AddressSpace;
 use sync::Once;
@@ -68,7 +68,7 @@ pub fn limits_of(task: &crate::Task) -> Limits {
 /// Builds the address space. ENOMEM; what the file's pages answer; EINVAL and the like for segments that make no sense.
 pub fn load(wish: &Wish<'_>) -> Result<Loaded, Errno> {
     let layout = Layout::new(&wish.limits, wish.entropy);
-    let space = Arc::new(AddressSpace::new(layout)?);
+    let space = AddressSpace::new(layout)?;
     let program = wish.program.layout()?;
     let base = if wish.program.kind == Kind::Fixed {
         0
@@ -106,13 +106,13 @@ fn align_down(address: u64, alignment: u64) -> u64 {
     address & !(alignment.max(PAGE_SIZE as u64) - 1)
 }
 
-fn write(space: &AddressSpace, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+fn write(space: &Arc<AddressSpace>, address: u64, bytes: &[u8]) -> Result<(), Errno> {
     let written = space.write_remote(address as usize, &mut Reader::kernel(bytes))?;
     if written == bytes.len() { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 
 /// Finds room for `span` bytes at a multiple of `alignment`, and leaves it free again.
-fn reserve(space: &AddressSpace, span: u64, alignment: u64, limits: &Limits) -> Result<u64, Errno> {
+fn reserve(space: &Arc<AddressSpace>, span: u64, alignment: u64, limits: &Limits) -> Result<u64, Errno> {
     let slack = alignment.max(PAGE_SIZE as u64) - PAGE_SIZE as u64;
     let length = span.checked_add(slack).and_then(|length| usize::try_from(length).ok()).ok_or(Errno::ENOMEM)?;
     let mut request = MapRequest::anonymous(length.max(PAGE_SIZE), Rights::empty());
@@ -130,11 +130,22 @@ fn rights(protection: Protection) -> Rights {
     rights
 }
 
-fn map_segments(space: &AddressSpace, layout: &exec::Layout<'_>, bias: u64, file: &dyn Executable, limits: &Limits) -> Result<(), Errno> {
-    let mapped = file.mapped();
+fn map_segments(
+    space: &Arc<AddressSpace>,
+    layout: &exec::Layout<'_>,
+    bias: u64,
+    file: &dyn Executable,
+    limits: &Limits,
+) -> Result<(), Errno> {
+    let mapped = Backing::file(file.mapped(), 0);
     for mapping in layout.mappings(bias) {
         if let Some(part) = &mapping.file {
-            let backing = Backing::File { file: mapped.clone(), page: part.offset / PAGE_SIZE as u64 };
+            let backing = match &mapped {
+                Backing::File { file, .. } => {
+                    Backing::File { file: file.clone(), page: part.offset / PAGE_SIZE as u64 }
+                }
+                other => other.clone(),
+            };
             map(space, part.addresses.clone(), rights(mapping.protection), backing, limits)?;
         }
         if let Some(range) = &mapping.anonymous {
@@ -147,7 +158,13 @@ fn map_segments(space: &AddressSpace, layout: &exec::Layout<'_>, bias: u64, file
     Ok(())
 }
 
-fn map(space: &AddressSpace, range: core::ops::Range<u64>, rights: Rights, backing: Backing, limits: &Limits) -> Result<(), Errno> {
+fn map(
+    space: &Arc<AddressSpace>,
+    range: core::ops::Range<u64>,
+    rights: Rights,
+    backing: Backing,
+    limits: &Limits,
+) -> Result<(), Errno> {
     let request = MapRequest {
         place: Place::Fixed(range.start as usize),
         length: (range.end - range.start) as usize,
@@ -159,13 +176,13 @@ fn map(space: &AddressSpace, range: core::ops::Range<u64>, rights: Rights, backi
 }
 
 /// Clears the rest of a segment's last page. A segment that cannot be written stays as it is, as on Linux.
-fn clear(space: &AddressSpace, range: core::ops::Range<u64>) {
+fn clear(space: &Arc<AddressSpace>, range: core::ops::Range<u64>) {
     const ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
     let length = ((range.end - range.start) as usize).min(PAGE_SIZE);
     let _ = space.write_remote(range.start as usize, &mut Reader::kernel(&ZEROS[..length]));
 }
 
-fn map_stack(space: &AddressSpace, layout: &Layout, wish: &Wish<'_>) -> Result<(), Errno> {
+fn map_stack(space: &Arc<AddressSpace>, layout: &Layout, wish: &Wish<'_>) -> Result<(), Errno> {
     let mut stack = Rights::READ | Rights::WRITE;
     stack.set(Rights::EXECUTE, wish.program.executable_stack);
     let request = MapRequest {
@@ -179,13 +196,19 @@ fn map_stack(space: &AddressSpace, layout: &Layout, wish: &Wish<'_>) -> Result<(
 }
 
 /// Maps the vDSO and the data before it; answers where the vDSO starts.
-fn map_shared(space: &AddressSpace, limits: &Limits) -> Result<Option<u64>, Errno> {
+fn map_shared(space: &Arc<AddressSpace>, limits: &Limits) -> Result<Option<u64>, Errno> {
     let Some(pages) = SHARED.get() else { return Ok(None) };
     let (data, code) = (pages.data.frames.len() * PAGE_SIZE, pages.code.frames.len() * PAGE_SIZE);
     let base = reserve(space, (data + code) as u64, PAGE_SIZE as u64, limits)? as usize;
-    let parts = [(base, data, Rights::READ, &pages.data), (base + data, code, Rights::READ | Rights::EXECUTE, &pages.code)];
+    let parts =
+        [(base, data, Rights::READ, &pages.data), (base + data, code, Rights::READ | Rights::EXECUTE, &pages.code)];
     for (address, length, rights, special) in parts {
-        let area = Area { rights, may: rights, flags: AreaFlags::SPECIAL, backing: Backing::Special { special: special.clone(), page: 0 } };
+        let area = Area {
+            rights,
+            may: rights,
+            flags: AreaFlags::SPECIAL,
+            backing: Backing::Special { special: special.clone(), page: 0 },
+        };
         space.mmap(MapRequest { place: Place::Fixed(address), length, area, populate: false, low: false }, limits)?;
     }
     Ok(Some((base + data) as u64))
@@ -197,14 +220,17 @@ fn auxiliary_values(wish: &Wish<'_>, program_headers: u64, entry: u64) -> Auxili
         program_headers,
         program_header_count: wish.program.header_count,
         entry,
-        user: credentials.uid(),
-        effective_user: credentials.euid(),
-        group: credentials.gid(),
-        effective_group: credentials.egid(),
+        user: credentials.user.real,
+        effective_user: credentials.user.effective,
+        group: credentials.group.real,
+        effective_group: credentials.group.effective,
         secure: wish.secure,
         hardware: u64::from(arch::features::hardware_capabilities()),
         hardware2: u64::from(arch::features::has(arch::features::Feature::FsGsBase)) << 1,
-        minimum_signal_stack: signal::minimum_stack(arch::user_state::area_size()) as u64,
+        minimum_signal_stack: signal::minimum_stack_size(
+            arch::user_state::area_size(),
+            arch::user_state::component_mask() != 0,
+        ),
         ..AuxiliaryValues::default()
     }
 }
@@ -216,6 +242,5 @@ pub fn read_head(file: &dyn Image) -> Result<alloc::vec::Vec<u8>, Errno> {
     head.resize(PAGE_SIZE, 0);
     let length = file.read_at(0, &mut head)?;
     head.truncate(length);
-    let _ = Writer::kernel(&mut []);
     Ok(head)
 }

@@ -19,11 +19,16 @@ pub fn set_dispatch(dispatch: Dispatch) {
 
 /// The thread of `task`, which will begin with the registers in `initial`.
 pub(crate) fn main(task: Arc<Task>, initial: Box<UserContext>) {
+    main_with(task, initial, |task, _| task.begin());
+}
+
+/// The same, with something to do first in place of what a fork's child does.
+pub(crate) fn main_with(task: Arc<Task>, initial: Box<UserContext>, first: impl FnOnce(&Task, &mut UserContext)) {
     let begin = *initial;
     drop(initial);
     Thread::scope_local(&*task.clone(), || {
         trap::run_user(&begin, |context| {
-            task.begin();
+            first(&task, context);
             while turn(&task, context).is_continue() {}
         });
     });

@@ -1,8 +1,9 @@
 //! A process: what its threads share by belonging together.
 use crate::limits::Limits;
 use crate::signals::GroupSignals;
+use crate::timers::ProcessTimers;
 use crate::tree::Pid;
-use core::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use sync::{Rank, SpinLock, WaitQueue};
 
 /// A thread group. Relations to others are the tree's ([`crate::tree`]); the numbers here are copies to read without its lock.
@@ -18,6 +19,10 @@ pub struct Process {
     exit_status: AtomicI64,
     /// Threads that have not ended.
     pub(crate) live_threads: AtomicUsize,
+    /// Threads that have not begun to end (Linux's `signal->live`): whoever takes it to 0 ends what the process has as a whole.
+    pub(crate) unended_threads: AtomicUsize,
+    /// Gave up its session's terminal (TIOCNOTTY by one that is not the leader).
+    pub(crate) is_detached: AtomicBool,
     /// Set by an exec: a parent may then not change the group any more (setpgid(2), EACCES).
     pub(crate) has_executed: AtomicU32,
     /// Real user of the first thread, for siginfo; a copy.
@@ -30,6 +35,7 @@ pub struct Process {
     pub(crate) threads_changed: WaitQueue,
     pub(crate) signals: SpinLock<GroupSignals>,
     pub limits: SpinLock<Limits>,
+    pub(crate) timers: SpinLock<ProcessTimers>,
     /// Processor time of threads that have ended, and of children waited for, in nanoseconds.
     pub(crate) ended_user: AtomicU64,
     pub(crate) ended_system: AtomicU64,
@@ -49,6 +55,8 @@ impl Process {
             exit_signal: AtomicU32::new(exit_signal),
             exit_status: AtomicI64::new(-1),
             live_threads: AtomicUsize::new(1),
+            unended_threads: AtomicUsize::new(1),
+            is_detached: AtomicBool::new(false),
             has_executed: AtomicU32::new(0),
             uid: AtomicU32::new(0),
             is_subreaper: AtomicU32::new(0),
@@ -56,6 +64,7 @@ impl Process {
             threads_changed: WaitQueue::new(),
             signals: SpinLock::new(Rank::Signal, signals),
             limits: SpinLock::new(Rank::Leaf, limits),
+            timers: SpinLock::new(Rank::TaskFields, ProcessTimers::default()),
             ended_user: AtomicU64::new(0),
             ended_system: AtomicU64::new(0),
             children_user: AtomicU64::new(0),
@@ -78,6 +87,26 @@ impl Process {
     #[inline]
     pub fn session(&self) -> Pid {
         self.session.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has no controlling terminal, although its session may have one.
+    #[inline]
+    pub fn is_detached(&self) -> bool {
+        self.is_detached.load(Ordering::Relaxed)
+    }
+
+    /// Gives up the session's terminal, for itself and the children that it will have.
+    pub fn detach(&self) {
+        self.is_detached.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether orphans below it come to it (PR_SET_CHILD_SUBREAPER).
+    pub fn is_subreaper(&self) -> bool {
+        self.is_subreaper.load(Ordering::Relaxed) != 0
+    }
+
+    pub fn set_subreaper(&self, on: bool) {
+        self.is_subreaper.store(u32::from(on), Ordering::Relaxed);
     }
 
     /// Whether all threads have ended.

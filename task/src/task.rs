@@ -135,7 +135,7 @@ impl Task {
 
     /// Replaces its memory. By the task itself.
     pub(crate) fn set_space(&self, space: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
-        let cpu_side = space.clone().map(|space| space as Arc<dyn sync::thread::Space>);
+        let cpu_side = space.as_ref().map(|space| space.pages().table().clone() as Arc<dyn sync::thread::Space>);
         let old = core::mem::replace(&mut *self.space.lock(), space);
         Thread::change_space(cpu_side);
         old
@@ -172,7 +172,7 @@ impl Task {
 
     /// Whether other tasks use its memory.
     pub(crate) fn shares_memory(&self) -> bool {
-        self.space.lock().as_ref().is_some_and(|space| Arc::strong_count(space) > 2)
+        self.space.lock().as_ref().is_some_and(|space| Arc::strong_count(space) > 1)
     }
 
     /// Nanoseconds in user and in kernel mode: the scheduler's exact sum, split as the tick's samples say.

@@ -118,6 +118,16 @@ impl Drop for ReservedPid {
     }
 }
 
+/// How many tasks there are.
+pub fn task_count() -> usize {
+    lock().tasks.len()
+}
+
+/// A process's real user has changed (setuid(2)).
+pub fn change_user(process: &Process, uid: u32) {
+    lock().change_user(process, uid);
+}
+
 /// Tasks of a user, for RLIMIT_NPROC.
 pub(crate) fn count_of_user(uid: u32) -> usize {
     let tree = lock();
@@ -154,14 +164,12 @@ impl Tree {
         self.tasks.get(&tid)
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.tasks.len()
-    }
-
-    /// Adds a process with its first thread. Its group and session are those of `parent`, or its own without one.
+    /// Adds a process with its first thread. Its group and session are those of `parent`; without one
+    /// it is in number 0 of each, and may begin a session.
     pub(crate) fn add_process(&mut self, process: &Arc<Process>, first: &Arc<Task>, parent: Option<Pid>) {
         let pid = process.pid;
-        let (group, session) = parent.and_then(|parent| self.nodes.get(&parent)).map_or((pid, pid), |node| (node.group, node.session));
+        let (group, session) =
+            parent.and_then(|parent| self.nodes.get(&parent)).map_or((0, 0), |node| (node.group, node.session));
         if let Some(node) = parent.and_then(|parent| self.nodes.get_mut(&parent)) {
             node.children.insert(pid);
         }
@@ -275,12 +283,15 @@ impl Tree {
         !self.members(group).filter(|&pid| Some(pid) != leaving).any(|pid| {
             let Some(node) = self.nodes.get(&pid).filter(|node| Some(node.parent) != leaving) else { return false };
             let parent = self.nodes.get(&node.parent);
-            parent.is_some_and(|parent| parent.group != group && parent.session == node.session) && !node.process.is_zombie()
+            parent.is_some_and(|parent| parent.group != group && parent.session == node.session)
+                && !node.process.is_zombie()
         })
     }
 
     /// The groups of a session.
     pub(crate) fn groups_of(&self, session: Pid) -> impl Iterator<Item = Pid> + '_ {
-        self.sessions.range((Bound::Included((session, 0)), Bound::Included((session, Pid::MAX)))).map(|&(_, group)| group)
+        self.sessions
+            .range((Bound::Included((session, 0)), Bound::Included((session, Pid::MAX))))
+            .map(|&(_, group)| group)
     }
 }

@@ -109,13 +109,17 @@ fn look(process: &Process, which: Which, options: Options) -> Result<Option<Foun
             }
         } else if changed.is_none() && (options.stopped || options.continued) {
             let mut signals = child.signals.lock();
-            changed = signals.take_change(options.stopped, options.continued, options.no_wait).map(|change| (child.clone(), change));
+            changed = signals
+                .take_change(options.stopped, options.continued, options.no_wait)
+                .map(|change| (child.clone(), change));
         }
         ended.is_some() || changed.is_some()
     };
     match which {
         Which::Process(pid) => {
-            if let Some(child) = tree.node(pid).filter(|child| child.parent == process.pid && is_meant(&child.process, options)) {
+            if let Some(child) =
+                tree.node(pid).filter(|child| child.parent == process.pid && is_meant(&child.process, options))
+            {
                 consider(&child.process);
             }
         }

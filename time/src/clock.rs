@@ -50,13 +50,28 @@ impl Clock {
     #[inline]
     #[must_use]
     pub fn realtime(&self, cycles: u64) -> Timespec {
-        self.realtime_at_zero.saturating_add(self.monotonic(cycles))
+        self.realtime_of(self.monotonic_ns(cycles))
+    }
+
+    /// What `CLOCK_REALTIME` shows at the monotonic instant `ns`.
+    #[inline]
+    #[must_use]
+    pub fn realtime_of(&self, ns: u64) -> Timespec {
+        self.realtime_at_zero.saturating_add_ns(ns)
     }
 
     /// `CLOCK_TAI`.
+    #[inline]
     #[must_use]
     pub fn tai(&self, cycles: u64) -> Timespec {
-        self.realtime(cycles).saturating_add(Timespec::from_seconds(i64::from(self.tai_offset)))
+        self.tai_of(self.monotonic_ns(cycles))
+    }
+
+    /// What `CLOCK_TAI` shows at the monotonic instant `ns`.
+    #[inline]
+    #[must_use]
+    pub fn tai_of(&self, ns: u64) -> Timespec {
+        self.realtime_of(ns).saturating_add(Timespec::from_seconds(i64::from(self.tai_offset)))
     }
 
     /// The monotonic instant at which the real-time clock will show `time`; zero if it has passed before boot, the greatest

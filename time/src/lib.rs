@@ -7,7 +7,7 @@
 //! **Model.**
 //! - [`Ratio`] turns counts of one rate into counts of another by a multiplication of 128 bits and a shift, so that no
 //!   interval that a machine can live through overflows. [`Clock`] is a ratio with a base and the offsets of the other
-//!   clocks from the monotonic one; it is also what the vDSO's page holds, so both sides compute with the same code.
+//!   clocks from the monotonic one; it is also what the vDSO's page ([`vvar`]) holds, so both sides compute with the same code.
 //! - Inside the kernel an instant is `u64` nanoseconds of the monotonic clock since boot. [`Timespec`] is what user space
 //!   means; whatever Linux answers with EINVAL is `None` here, and what it saturates saturates.
 //! - [`TimerQueue`] holds high-resolution timers, ordered by deadline; one per CPU. [`TimerWheel`] holds coarse time-outs,
@@ -37,6 +37,7 @@ mod queue;
 mod ratio;
 mod slots;
 mod timespec;
+pub mod vvar;
 mod wheel;
 
 pub use calendar::CivilTime;

@@ -34,7 +34,11 @@ impl Ratio {
     #[must_use]
     pub fn apply(self, count: u64) -> u64 {
         let scaled = (u128::from(count) * u128::from(self.mult)) >> (self.shift & 63);
-        if scaled >> 64 == 0 { scaled as u64 } else { u64::MAX }
+        if scaled >> 64 != 0 {
+            core::hint::cold_path();
+            return u64::MAX;
+        }
+        scaled as u64
     }
 
     /// This ratio, faster by `parts` in 2^32 (slower if negative): a clock's frequency correction.

@@ -1,6 +1,7 @@
 //! Seconds and nanoseconds as user space writes them (`timespec(3type)`).
 
 use crate::NANOSECONDS_PER_SECOND;
+use core::hint::cold_path;
 
 const NANOSECONDS: u32 = NANOSECONDS_PER_SECOND as u32;
 
@@ -48,6 +49,7 @@ impl Timespec {
         Self::new(seconds, microseconds * 1000)
     }
 
+    #[inline]
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self { seconds, nanoseconds: 0 }
@@ -63,7 +65,10 @@ impl Timespec {
     /// For words read from memory that may be torn: whatever they say, the nanoseconds end up in range.
     #[inline]
     pub(crate) const fn wrapped(seconds: i64, nanoseconds: u32) -> Self {
-        let nanoseconds = if nanoseconds < NANOSECONDS { nanoseconds } else { 0 };
+        if nanoseconds >= NANOSECONDS {
+            cold_path();
+            return Self { seconds, nanoseconds: 0 };
+        }
         Self { seconds, nanoseconds }
     }
 
@@ -80,11 +85,13 @@ impl Timespec {
     }
 
     /// For a `timeval`.
+    #[inline]
     #[must_use]
     pub const fn microseconds(self) -> u32 {
         self.nanoseconds / 1000
     }
 
+    #[inline]
     #[must_use]
     pub const fn is_negative(self) -> bool {
         self.seconds < 0
@@ -115,6 +122,7 @@ impl Timespec {
         now.saturating_add(self.to_ns_saturating()).min(i64::MAX as u64)
     }
 
+    #[inline]
     #[must_use]
     pub const fn checked_add(self, other: Self) -> Option<Self> {
         let nanoseconds = self.nanoseconds + other.nanoseconds;
@@ -135,6 +143,7 @@ impl Timespec {
         Self::from_parts(self.seconds as i128 - other.seconds as i128 - borrow, nanoseconds)
     }
 
+    #[inline]
     const fn from_parts(seconds: i128, nanoseconds: u32) -> Option<Self> {
         if seconds < i64::MIN as i128 || seconds > i64::MAX as i128 {
             return None;
@@ -142,6 +151,7 @@ impl Timespec {
         Some(Self { seconds: seconds as i64, nanoseconds })
     }
 
+    #[inline]
     #[must_use]
     pub const fn saturating_add(self, other: Self) -> Self {
         match self.checked_add(other) {
@@ -149,6 +159,22 @@ impl Timespec {
             None if other.is_negative() => Self::MIN,
             None => Self::MAX,
         }
+    }
+
+    /// Adds `ns` nanoseconds: `self.saturating_add(Self::from_ns(ns))` without words of 128 bits.
+    #[inline]
+    #[must_use]
+    pub const fn saturating_add_ns(self, ns: u64) -> Self {
+        let Some(total) = ns.checked_add(self.nanoseconds as u64) else {
+            cold_path();
+            return self.saturating_add(Self::from_ns(ns));
+        };
+        // No overflow in the cast: 64 bits of nanoseconds are far fewer seconds.
+        let Some(seconds) = self.seconds.checked_add((total / NANOSECONDS_PER_SECOND) as i64) else {
+            cold_path();
+            return Self::MAX;
+        };
+        Self { seconds, nanoseconds: (total % NANOSECONDS_PER_SECOND) as u32 }
     }
 
     #[must_use]
@@ -202,6 +228,16 @@ mod tests {
             prop_assert_eq!(exact(left.saturating_add(right)), bounded(exact(left) + exact(right)));
             prop_assert_eq!(exact(left.saturating_sub(right)), bounded(exact(left) - exact(right)));
             prop_assert_eq!(left.cmp(&right), exact(left).cmp(&exact(right)));
+        }
+
+        #[test]
+        fn adding_nanoseconds_is_adding_a_time(
+            seconds in prop_oneof![any::<i64>(), i64::MAX - 20_000_000_000..=i64::MAX],
+            nanoseconds in 0..NANOSECONDS,
+            ns in prop_oneof![any::<u64>(), u64::MAX - 2_000_000_000..=u64::MAX],
+        ) {
+            let time = Timespec { seconds, nanoseconds };
+            prop_assert_eq!(time.saturating_add_ns(ns), time.saturating_add(Timespec::from_ns(ns)));
         }
     }
 }

@@ -22,6 +22,7 @@ const MULTIPLE_NAME: u8 = 0x2f;
 const EXTENDED: u8 = 0x5b;
 const ROOT: u8 = b'\\';
 const PARENT: u8 = b'^';
+const RETURN: u8 = 0xa4;
 const IF: u8 = 0xa0;
 const ELSE: u8 = 0xa1;
 const WHILE: u8 = 0xa2;
@@ -57,6 +58,8 @@ pub struct Device<'a> {
     pub identifier: Option<Value<'a>>,
     /// `_CRS`: a resource template.
     pub resources: Option<&'a [u8]>,
+    /// `_CBA`: where the configuration space of a PCI host bridge is.
+    pub configuration_base: Option<u64>,
 }
 
 /// Code, read from the front.
@@ -192,13 +195,30 @@ fn one<'a>(code: &mut Code<'a>, depth: u32, walker: &mut dyn Walker<'a>) -> Opti
             block.name()?;
             walk(block, depth - 1, walker);
         }
-        METHOD | IF | ELSE | WHILE => {
+        METHOD => {
+            let block = code.block()?;
+            if let Some((segment, value)) = constant_method(block, depth) {
+                walker.name(segment, value);
+            }
+        }
+        IF | ELSE | WHILE => {
             code.block()?;
         }
         EXTENDED => extended(code, depth, walker)?,
         _ => return None,
     }
     Some(())
+}
+
+/// A method that does nothing but return a constant declares it as well as a name would.
+fn constant_method<'a>(mut code: Code<'a>, depth: u32) -> Option<(&'a [u8], Value<'a>)> {
+    let segment = code.name()?;
+    let _flags = code.byte()?;
+    if code.byte()? != RETURN {
+        return None;
+    }
+    let value = code.value(depth)?;
+    code.0.is_empty().then_some((segment, value))
 }
 
 fn extended<'a>(code: &mut Code<'a>, depth: u32, walker: &mut dyn Walker<'a>) -> Option<()> {
@@ -239,6 +259,7 @@ impl<'a> Walker<'a> for Devices<'a, '_> {
     fn name(&mut self, segment: &'a [u8], value: Value<'a>) {
         match (segment, value) {
             (b"_HID", value) => self.device.identifier = Some(value),
+            (b"_CBA", Value::Integer(base)) => self.device.configuration_base = Some(base),
             (b"_CRS", Value::Buffer(template)) => self.device.resources = Some(template),
             _ => {}
         }

@@ -1,4 +1,5 @@
 //! The result.
+use crate::bytes::push;
 use crate::fixed::PmTimer;
 use crate::interrupts::{Cpu, IoApic, Override, Polarity, Trigger, Wiring};
 use crate::power::{PowerOff, Reset};
@@ -6,6 +7,7 @@ use crate::tables::{Memory, Tables, body};
 use crate::timers::ConfigurationWindow;
 use crate::{aml, fixed, interrupts, multiprocessor, resources, timers};
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Registers of a virtio device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct Platform {
     pub event_timer: Option<u64>,
     pub pm_timer: Option<PmTimer>,
     pub configuration_windows: Vec<ConfigurationWindow>,
+    /// Memory addresses that PCI devices may be given.
+    pub pci_apertures: Vec<Range<u64>>,
     pub virtio_windows: Vec<VirtioWindow>,
     pub power_off: Option<PowerOff>,
     pub reset: Option<Reset>,
@@ -42,6 +46,13 @@ pub struct Platform {
 
 /// The identifier under which virtual machines declare virtio-mmio devices.
 const VIRTIO_IDENTIFIER: &[u8] = b"LNRO0005";
+/// PCI Express and PCI host bridges: PNP0A08 and PNP0A03, spelled out or packed (ACPI 6.5, 19.3.4).
+const BRIDGE_IDENTIFIERS: [aml::Value<'static>; 4] = [
+    aml::Value::String(b"PNP0A08"),
+    aml::Value::String(b"PNP0A03"),
+    aml::Value::Integer(0x080a_d041),
+    aml::Value::Integer(0x030a_d041),
+];
 const LOCAL_APIC: u64 = 0xfee0_0000;
 
 impl Platform {
@@ -78,13 +89,24 @@ impl Platform {
 
     fn read_devices(&mut self, code: &[u8]) {
         aml::for_each_device(code, &mut |device| {
-            if device.identifier != Some(aml::Value::String(VIRTIO_IDENTIFIER)) {
-                return;
-            }
-            if let Some(window) = device.resources.and_then(resources::window) {
-                crate::bytes::push(&mut self.virtio_windows, window);
+            let (Some(identifier), Some(template)) = (device.identifier, device.resources) else { return };
+            if identifier == aml::Value::String(VIRTIO_IDENTIFIER) {
+                if let Some(window) = resources::window(template) {
+                    push(&mut self.virtio_windows, window);
+                }
+            } else if BRIDGE_IDENTIFIERS.contains(&identifier) {
+                self.add_bridge(template, device.configuration_base);
             }
         });
+    }
+
+    /// A PCI host bridge. Where there is no MCFG, it may say by itself where its configuration space is.
+    fn add_bridge(&mut self, template: &[u8], base: Option<u64>) {
+        let buses = resources::bridge(template, |range| push(&mut self.pci_apertures, range));
+        if let (Some(address), Some(buses), []) = (base, buses, self.configuration_windows.as_slice()) {
+            let window = ConfigurationWindow { address, segment: 0, first_bus: *buses.start(), last_bus: *buses.end() };
+            push(&mut self.configuration_windows, window);
+        }
     }
 
     /// How legacy line `legacy` (0 to 15) reaches the I/O APICs.

@@ -2,6 +2,7 @@
 use crate::bytes::Bytes;
 use crate::interrupts::{Polarity, Trigger, Wiring};
 use crate::platform::VirtioWindow;
+use core::ops::{Range, RangeInclusive};
 
 const LARGE: u8 = 1 << 7;
 const SMALL_IRQ: u8 = 0x4;
@@ -9,9 +10,11 @@ const SMALL_END: u8 = 0xf;
 const MEMORY_32: u8 = 0x85;
 const MEMORY_32_FIXED: u8 = 0x86;
 const ADDRESS_32: u8 = 0x87;
+const ADDRESS_16: u8 = 0x88;
 const INTERRUPT: u8 = 0x89;
 const ADDRESS_64: u8 = 0x8a;
 const ADDRESS_IS_MEMORY: u8 = 0;
+const ADDRESS_IS_BUS: u8 = 2;
 
 /// The first memory window and the first interrupt of a template.
 pub(crate) fn window(mut template: &[u8]) -> Option<VirtioWindow> {
@@ -23,6 +26,27 @@ pub(crate) fn window(mut template: &[u8]) -> Option<VirtioWindow> {
     }
     let (address, length) = memory.filter(|&(address, length): &(u64, u64)| address.checked_add(length).is_some())?;
     Some(VirtioWindow { address, length, wiring: interrupt? })
+}
+
+/// What a PCI host bridge passes on: its buses, and the memory addresses of devices behind it.
+pub(crate) fn bridge(mut template: &[u8], mut memory: impl FnMut(Range<u64>)) -> Option<RangeInclusive<u8>> {
+    let mut buses = None;
+    while let Some((kind, content, rest)) = next(template) {
+        if kind == ADDRESS_16 && content.u8(0) == Some(ADDRESS_IS_BUS) {
+            buses = buses.or_else(|| {
+                let (first, last) = (content.u16(5)?, content.u16(7)?);
+                Some(u8::try_from(first).ok()?..=u8::try_from(last).ok()?)
+            });
+        }
+        let window = memory_of(kind, content).filter(|_| matches!(kind, ADDRESS_32 | ADDRESS_64));
+        if let Some((start, length)) = window
+            && let Some(end) = start.checked_add(length)
+        {
+            memory(start..end);
+        }
+        template = rest;
+    }
+    buses
 }
 
 /// The next descriptor: its kind, its content, and what follows.

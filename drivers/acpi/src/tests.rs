@@ -69,6 +69,14 @@ fn dsdt() -> Vec<u8> {
         virtio(b"VR00", 0xfeb0_2e00, 47),
         virtio(b"VR01", 0xfeb0_2c00, 46),
     ];
+    let mut windows = vec![0x88, 13, 0, 2, 0, 0, 0, 0, 0, 0, 127, 0, 0, 0, 128, 0];
+    windows.extend([0x87, 23, 0, 0, 0, 0]);
+    windows.extend([0, 0xc000_0000u32, 0xdfff_ffff, 0, 0x2000_0000].map(u32::to_le_bytes).concat());
+    windows.extend([0x79, 0]);
+    let windows = block(&[0x11], &[&[0x0a, windows.len() as u8], windows.as_slice()].concat());
+    let base = block(&[0x14], b"_CBA\0\xa4\x0c\0\0\0\xe0");
+    let bridge = [b"PCI0".to_vec(), named(b"_HID", &[0x0c, 0x41, 0xd0, 0x0a, 8]), base, named(b"_CRS", &windows)];
+    let system = [system.concat(), block(&[0x5b, 0x82], &bridge.concat())];
     let sleep = named(b"_S5_", &block(&[0x12], &[4, 0x0a, 5, 0x0a, 6, 0, 0]));
     [block(&[0x10], &system.concat()), block(&[0x10], &[b"\\\0".to_vec(), sleep].concat())].concat()
 }
@@ -153,7 +161,17 @@ fn hardware_reduced() {
     let platform = Platform::discover(&machine(true), Some(0xe_0340));
     assert_eq!(platform.power_off, Some(PowerOff::Reduced { control: Address::Memory(0xfea0_0200), kind: 5 }));
     assert_eq!(platform.pm_timer, None);
+    assert_eq!(platform.pci_apertures.as_slice(), core::slice::from_ref(&(0xc000_0000..0xe000_0000)));
     assert!(aml::is_readable(&dsdt()));
+}
+
+#[test]
+fn a_bridge_speaks_for_itself_without_mcfg() {
+    let mut memory = machine(true);
+    memory.0.remove(&0x6000);
+    let platform = Platform::discover(&memory, None);
+    let window = ConfigurationWindow { address: 0xe000_0000, segment: 0, first_bus: 0, last_bus: 127 };
+    assert_eq!(platform.configuration_windows, [window]);
 }
 
 #[test]

@@ -93,6 +93,14 @@ impl<R: Registers> Chip<R> {
         (status & DATA_READY != 0 && status != 0xff).then(|| (self.registers.read(DATA), status))
     }
 
+    /// Lowers the line, and has it rise again where there is still a cause.
+    pub fn interrupt_again(&mut self) {
+        self.registers.write(INTERRUPT_ENABLE, 0);
+        self.registers.write(INTERRUPT_ENABLE, self.wanted);
+    }
+
+    /// Whether there is a cause. Looking takes back "transmitter empty", so [`Chip::transmitter_is_empty`] must be looked at
+    /// afterwards.
     pub fn interrupts(&self) -> bool {
         self.registers.read(INTERRUPT_CAUSE) & CAUSE_NONE == 0
     }

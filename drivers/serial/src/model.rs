@@ -20,9 +20,24 @@ struct Model {
     /// The "transmitter empty" interrupt: raised when it becomes empty or is enabled, cleared when the cause is read.
     empty_event: bool,
     dead: bool,
+    /// The wire takes each byte at once, as that of an emulator does.
+    instant: bool,
+    /// The interrupt line, and how often it has risen.
+    line: bool,
+    edges: u32,
 }
 
 impl Model {
+    /// After each change.
+    fn settle(&mut self) {
+        if self.instant && !self.sending.is_empty() {
+            self.flush();
+        }
+        let line = self.cause() & CAUSE_NONE == 0;
+        self.edges += u32::from(line && !self.line);
+        self.line = line;
+    }
+
     fn cause(&self) -> u8 {
         let fifo = if self.fifo { CAUSE_FIFO } else { 0 };
         let errors = self.received.front().is_some_and(|byte| byte.1 != 0);
@@ -54,12 +69,17 @@ impl Registers for Shared {
             return 0xff;
         }
         match register {
-            DATA => model.received.pop_front().map_or(0, |byte| byte.0),
+            DATA => {
+                let byte = model.received.pop_front().map_or(0, |byte| byte.0);
+                model.settle();
+                byte
+            }
             INTERRUPT_ENABLE => model.enable,
             INTERRUPT_CAUSE => {
                 let cause = model.cause();
                 if cause & 0xf == 2 {
                     model.empty_event = false;
+                    model.settle();
                 }
                 cause
             }
@@ -97,6 +117,7 @@ impl Registers for Shared {
             SCRATCH => model.scratch = value,
             _ => {}
         }
+        model.settle();
     }
 }
 
@@ -114,6 +135,8 @@ impl Sink for Terminal {
         *self.breaks.lock().unwrap() += 1;
     }
 }
+
+const QUEUE_LENGTH: usize = 4000;
 
 fn world() -> (Shared, SerialPort<Shared>, &'static Terminal) {
     let model = Shared::default();
@@ -149,6 +172,28 @@ fn everything_is_sent_in_order() {
     assert_eq!(port.waiting(), 0);
     assert_eq!(model.0.lock().unwrap().enable & WANT_TRANSMIT, 0, "an idle transmitter does not interrupt");
     assert_eq!(port.handle(), Handled::NotMine);
+}
+
+/// With nothing but edges to go by, however many bytes one interrupt brings.
+#[test]
+fn edges_are_enough() {
+    let (model, port, terminal) = world();
+    model.0.lock().unwrap().instant = true;
+    let input: Vec<u8> = (0..5000u32).map(|index| index as u8).collect();
+    {
+        let mut model = model.0.lock().unwrap();
+        model.received.extend(input.iter().map(|&byte| (byte, 0)));
+        model.settle();
+    }
+    let output: Vec<u8> = (0..QUEUE_LENGTH).map(|index| (index / 3) as u8).collect();
+    assert_eq!(port.write(&output), QUEUE_LENGTH);
+    let mut served = 0;
+    while served < model.0.lock().unwrap().edges {
+        served += 1;
+        port.handle();
+    }
+    assert_eq!(*terminal.bytes.lock().unwrap(), input);
+    assert_eq!(model.0.lock().unwrap().sent, output);
 }
 
 #[test]

@@ -163,14 +163,14 @@ impl<R: Registers> Handler for SerialPort<R> {
             return Handled::NotMine;
         }
         let mut wake = false;
-        // The line is edge-triggered: all causes must be gone before it can rise again.
-        for _ in 0..ROUNDS {
+        // The line is edge-triggered: either all causes are gone, or it must be made to rise again.
+        let is_quiet = (0..ROUNDS).any(|_| {
             let received = self.receive();
-            let sent = self.transmit();
-            wake |= sent;
-            if !received && !self.state.lock().chip.interrupts() {
-                break;
-            }
+            wake |= self.transmit();
+            !received && !self.state.lock().chip.interrupts()
+        });
+        if !is_quiet {
+            self.state.lock().chip.interrupt_again();
         }
         if wake {
             self.writers.wake_all();

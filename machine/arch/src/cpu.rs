@@ -59,7 +59,8 @@ impl Area {
         Self {
             self_address: 0,
             preempt: NO_RESCHEDULE,
-            interrupt_depth: 0,
+            // A CPU starts with interrupts off, and turns them on itself when it is ready.
+            interrupt_depth: 1,
             current: 0,
             context_end: 0,
             user_stack: 0,

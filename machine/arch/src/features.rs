@@ -113,3 +113,8 @@ pub fn signature() -> (u32, u32, u32) {
     let model = if base_family == 0xf || base_family == 6 { (eax >> 16 & 0xf) << 4 | base_model } else { base_model };
     (family, model, eax & 0xf)
 }
+
+/// The local APIC's identifier of the CPU that runs this, as it was at reset (leaf 1).
+pub fn initial_apic_id() -> u32 {
+    __cpuid(1).ebx >> 24
+}

@@ -137,7 +137,8 @@ impl UserState {
         true
     }
 
-    fn mxcsr_mask(&self) -> u32 {
+    /// Bits of MXCSR that this CPU has; current only after [`UserState::save`].
+    pub fn mxcsr_mask(&self) -> u32 {
         let bytes = &self.bytes()[MXCSR_MASK_OFFSET..][..4];
         match u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) {
             0 => 0xffbf,

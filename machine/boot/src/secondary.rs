@@ -1,11 +1,11 @@
 //! Starting the other CPUs: INIT, start-up IPIs, and a page of real-mode code.
 //!
 //! The page is copied to RAM below 1 MiB. It climbs from real mode to long mode on the start-up tables, takes its stack and
-//! argument from the words at its end, and calls [`entered`]. One CPU is started at a time, so one page serves all.
+//! argument from the words at its end, and goes on in the image. One CPU is started at a time, so one page serves all.
 use crate::layout::IMAGE_BASE;
 use alloc::boxed::Box;
 use arch::features::{self, Feature};
-use core::arch::global_asm;
+use core::arch::{global_asm, naked_asm};
 use core::sync::atomic::{AtomicBool, Ordering};
 use memory::physical::to_virtual;
 use memory::{KernelStack, PhysicalAddress};
@@ -57,12 +57,11 @@ global_asm!(
     ".code64",
     "secondary_64:",
     "  lea rcx, [rip + secondary_stack]",
-    "  mov rsp, [rcx]",
+    "  mov rdx, [rcx]",
     "  mov rdi, [rcx + 8]",
     "  mov rax, [rcx + 16]",
-    "  xor ebp, ebp",
-    "  call rax",
-    "  ud2",
+    "  mov rcx, [rcx + 24]",
+    "  jmp rax",
     ".balign 8",
     "secondary_segments:",
     "  .quad 0",
@@ -90,6 +89,8 @@ global_asm!(
     "secondary_argument: .quad 0",
     ".globl secondary_entry",
     "secondary_entry: .quad 0",
+    ".globl secondary_final_tables",
+    "secondary_final_tables: .quad 0",
     ".globl secondary_end",
     "secondary_end:",
     ".text",
@@ -106,16 +107,16 @@ unsafe extern "C" {
     static secondary_stack: u8;
     static secondary_argument: u8;
     static secondary_entry: u8;
+    static secondary_final_tables: u8;
     static boot_top: u8;
 }
 
 /// What a CPU that starts is given.
 struct Start {
-    tables: Box<CpuTables>,
+    tables: *mut CpuTables,
     thread: Thread,
     number: u32,
     apic_id: u32,
-    page_tables: u64,
     main: fn() -> !,
     arrived: AtomicBool,
 }
@@ -132,13 +133,12 @@ pub fn start_secondary(
     mut wait: impl FnMut() -> bool,
 ) -> bool {
     let Some(stack) = KernelStack::new() else { return false };
-    // Zeroed memory would not do: the tables start with their descriptors.
+    let Some(tables) = CpuTables::allocate() else { return false };
     let start = Box::leak(Box::new(Start {
-        tables: Box::new(CpuTables::new()),
+        tables,
         thread: Thread::boot(),
         number,
         apic_id,
-        page_tables: arch::instructions::read_cr3(),
         main,
         arrived: AtomicBool::new(false),
     }));
@@ -177,7 +177,15 @@ fn prepare_page(page: u64, stack: usize, argument: u64) {
     put_64(&raw const secondary_efer, if features::has(Feature::NoExecute) { 0x900 } else { 0x100 });
     put_64(&raw const secondary_stack, stack as u64);
     put_64(&raw const secondary_argument, argument);
-    put_64(&raw const secondary_entry, entered as *const () as u64);
+    put_64(&raw const secondary_entry, high as *const () as u64);
+    put_64(&raw const secondary_final_tables, arch::instructions::read_cr3());
+}
+
+/// The first instructions in the image: the start-up tables map it, but neither the stack nor the argument. RCX holds the final
+/// tables, RDX the stack, RDI the argument.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn high() -> ! {
+    naked_asm!("mov cr3, rcx", "mov rsp, rdx", "xor ebp, ebp", "call {entered}", "ud2", entered = sym entered)
 }
 
 extern "sysv64" fn entered(start: *mut Start) -> ! {
@@ -185,8 +193,7 @@ extern "sysv64" fn entered(start: *mut Start) -> ! {
     let start = unsafe { &mut *start };
     // SAFETY: the kernel's tables map the image and this stack; interrupts are off; tables and numbers are this CPU's.
     unsafe {
-        arch::instructions::write_cr3(start.page_tables);
-        trap::initialise_cpu(&raw mut *start.tables, start.number, start.apic_id);
+        trap::initialise_cpu(start.tables, start.number, start.apic_id);
     }
     arch::cpu::set_current(&raw const start.thread as usize);
     let main = start.main;

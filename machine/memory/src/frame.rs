@@ -6,7 +6,7 @@ use core::fmt;
 use core::mem::ManuallyDrop;
 use core::num::NonZeroU32;
 use core::ptr;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// A counted reference to a page of RAM. Cloning counts up; the page is free again when the last is dropped. All copies are
 /// bounded by the page, and byte-wise atomic only as far as the hardware makes them so: contents may change at any time.
@@ -72,6 +72,18 @@ impl Frame {
     pub fn write(&self, offset: usize, bytes: &[u8]) {
         // SAFETY: as `read`.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.pointer(offset, bytes.len()), bytes.len()) };
+    }
+
+    /// Stores a word at `offset`, a multiple of eight, whole and after all stores before it (release): for a page that others
+    /// read at the same time.
+    ///
+    /// # Panics
+    /// Where the word leaves the page or is not aligned: a bug of the caller.
+    pub fn store_word(&self, offset: usize, word: u64) {
+        assert!(offset.is_multiple_of(size_of::<u64>()), "a word at {offset} of a page");
+        let pointer = self.pointer(offset, size_of::<u64>()).cast::<u64>();
+        // SAFETY: inside the page, aligned as the page is, and no reference into a frame exists.
+        unsafe { AtomicU64::from_ptr(pointer) }.store(word, Ordering::Release);
     }
 
     /// Clears `length` bytes from `offset` on.

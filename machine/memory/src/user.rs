@@ -89,6 +89,22 @@ impl<T: IntoBytes + Immutable> UserPtr<T> {
     }
 }
 
+impl UserPtr<u32> {
+    /// Puts `new` into the word if it is `expected`, atomically; answers what was there. EFAULT; EINVAL where the word is not
+    /// aligned.
+    pub fn compare_exchange(self, expected: u32, new: u32) -> Result<u32, Errno> {
+        if !self.address.is_multiple_of(4) {
+            return Err(Errno::EINVAL);
+        }
+        if !in_user_half(self.address, 4) {
+            return Err(Errno::EFAULT);
+        }
+        // SAFETY: aligned, and in the user half, where faults are handled.
+        let found = unsafe { transfer::compare_exchange(self.address as *mut u32, expected, new) };
+        u32::try_from(found).map_err(|_| Errno::EFAULT)
+    }
+}
+
 impl UserPtr<u8> {
     /// Reads a string up to its NUL, which is left out. EFAULT; ENAMETOOLONG where there is none within `limit` bytes.
     pub fn read_string(self, limit: usize) -> Result<Vec<u8>, Errno> {
@@ -205,6 +221,13 @@ mod transfer {
         // SAFETY: tests pass addresses of their own.
         unsafe { core::ptr::copy(source, target, length) };
         0
+    }
+
+    pub unsafe fn compare_exchange(target: *mut u32, expected: u32, new: u32) -> u64 {
+        use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+        // SAFETY: tests pass addresses of their own.
+        let word = unsafe { AtomicU32::from_ptr(target) };
+        word.compare_exchange(expected, new, SeqCst, SeqCst).unwrap_or_else(|found| found).into()
     }
 
     pub unsafe fn clear(target: *mut u8, length: usize) -> usize {

@@ -233,6 +233,20 @@ impl memory::tlb::Remote for Others {
 }
 
 #[test]
+fn words_are_stored_where_they_belong() {
+    let _balance = Balance::new();
+    let frame = Frame::allocate_zeroed().unwrap();
+    frame.store_word(PAGE_SIZE - 8, 0x0102_0304_0506_0708);
+    frame.store_word(0, u64::MAX);
+    let mut bytes = [0; PAGE_SIZE];
+    frame.read(0, &mut bytes);
+    assert_eq!(
+        (&bytes[..9], &bytes[PAGE_SIZE - 9..]),
+        (&[255, 255, 255, 255, 255, 255, 255, 255, 0][..], &[0, 8, 7, 6, 5, 4, 3, 2, 1][..])
+    );
+}
+
+#[test]
 fn frames_go_after_other_cpus_have_flushed() {
     let _balance = Balance::new();
     memory::tlb::register(&OTHERS);

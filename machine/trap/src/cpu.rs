@@ -43,6 +43,25 @@ impl CpuTables {
     }
 }
 
+impl CpuTables {
+    /// Tables for another CPU, in memory of their own for ever; they are too large to pass over a stack. `None` without memory.
+    pub fn allocate() -> Option<*mut Self> {
+        let layout = core::alloc::Layout::new::<Self>();
+        // SAFETY: the size is not zero.
+        let tables = unsafe { alloc::alloc::alloc_zeroed(layout) }.cast::<Self>();
+        if tables.is_null() {
+            return None;
+        }
+        // SAFETY: fresh memory; what is not written here may be zero.
+        unsafe {
+            (&raw mut (*tables).area).write(arch::cpu::Area::new());
+            (&raw mut (*tables).segments).write(segments::TABLE);
+            (&raw mut (*tables).task_state).write(TaskState::new());
+        }
+        Some(tables)
+    }
+}
+
 impl Default for CpuTables {
     fn default() -> Self {
         Self::new()

@@ -8,6 +8,7 @@ use mm::{Access, AddressSpace, FaultError, Limits, MappedFile, Pages};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -86,6 +87,7 @@ struct Entry {
 pub struct Plain {
     entries: Mutex<BTreeMap<usize, Entry>>,
     room: usize,
+    pub flushes: AtomicUsize,
 }
 
 thread_local! {
@@ -95,7 +97,7 @@ thread_local! {
 
 impl Pages for Plain {
     fn new() -> Option<Self> {
-        Some(Self { entries: Mutex::default(), room: ROOM.get() })
+        Some(Self { entries: Mutex::default(), room: ROOM.get(), flushes: AtomicUsize::new(0) })
     }
 
     fn resolve(&self, address: usize, write: bool) -> Found {
@@ -187,7 +189,9 @@ impl Pages for Plain {
         Ok(())
     }
 
-    fn flush(&self, _: Range<usize>) {}
+    fn flush(&self, _: Range<usize>) {
+        self.flushes.fetch_add(1, Relaxed);
+    }
 
     fn scan(&self, range: Range<usize>, visit: &mut dyn FnMut(usize, Page)) {
         for (&at, entry) in self.entries.lock().unwrap().range(range) {

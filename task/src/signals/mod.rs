@@ -13,5 +13,9 @@ mod state;
 
 pub use ::signal::{Action, AlternateStack, Information as SignalInformation, Signal, SignalSet};
 pub use deliver::{do_work, sigreturn};
-pub use send::{Information, discards_children, force, force_end, send_in_tree, send_to_group, send_to_process, send_to_task, tell_parent};
-pub use state::{ChildChange, GroupSignals, ThreadSignals, reset_for_exec};
+pub use send::{
+    Information, discards_children, force, force_end, send_in_tree, send_to_group, send_to_process, send_to_task,
+    tell_parent,
+};
+pub(crate) use state::reset_for_exec;
+pub use state::{ChildChange, GroupSignals, ThreadSignals};

@@ -35,7 +35,10 @@ impl Information {
 
     /// tgkill(2) by `sender`.
     pub fn thread_kill(sender: &Task) -> Self {
-        Self(::signal::Information::ThreadKill { process: sender.process.pid as i32, user: sender.credentials().user.real })
+        Self(::signal::Information::ThreadKill {
+            process: sender.process.pid as i32,
+            user: sender.credentials().user.real,
+        })
     }
 
     fn child(child: &Process, code: u32, status: i32) -> Self {
@@ -79,7 +82,13 @@ pub fn send_to_group(group: Pid, signal: u32, information: Information) -> bool 
     !members.is_empty()
 }
 
-fn send_with(process: &Arc<Process>, target: Option<&Task>, signal: u32, information: Information, force: bool) -> Result<(), Errno> {
+fn send_with(
+    process: &Arc<Process>,
+    target: Option<&Task>,
+    signal: u32,
+    information: Information,
+    force: bool,
+) -> Result<(), Errno> {
     let Ok(signal) = Signal::new(signal) else { return Ok(()) };
     let message = message(process, signal, information)?;
     let mut continued = false;
@@ -115,7 +124,14 @@ struct Rest {
     _refused: Option<Message>,
 }
 
-fn deliver_in(tree: &Tree, process: &Arc<Process>, target: Option<&Task>, message: Message, force: bool, continued: &mut bool) -> Rest {
+fn deliver_in(
+    tree: &Tree,
+    process: &Arc<Process>,
+    target: Option<&Task>,
+    message: Message,
+    force: bool,
+    continued: &mut bool,
+) -> Rest {
     let signal = message.signal();
     let mut group = process.signals.lock();
     let mut discarded = ::signal::Discarded::default();
@@ -132,10 +148,20 @@ fn deliver_in(tree: &Tree, process: &Arc<Process>, target: Option<&Task>, messag
     if signal == Signal::CONT {
         *continued = resume(tree, process, &mut group);
     }
-    let main = target.map(|task| task.signals.mask()).or_else(|| tree.threads(process.pid).next().map(|task| task.signals.mask()));
+    let main = target
+        .map(|task| task.signals.mask())
+        .or_else(|| tree.threads(process.pid).next().map(|task| task.signals.mask()));
     let action = *group.actions.lock().get(signal);
-    let receiver = Receiver { action: &action, mask: main.unwrap_or_default(), traced: false, unkillable: group.unkillable, exiting: false };
-    let awaited = tree.threads(process.pid).any(|task| SignalSet::from_bits(task.signals.awaited.load(Ordering::Relaxed)).contains(signal));
+    let receiver = Receiver {
+        action: &action,
+        mask: main.unwrap_or_default(),
+        traced: false,
+        unkillable: group.unkillable,
+        exiting: false,
+    };
+    let awaited = tree
+        .threads(process.pid)
+        .any(|task| SignalSet::from_bits(task.signals.awaited.load(Ordering::Relaxed)).contains(signal));
     if !awaited && !prepare(signal, &receiver, force && !group.unkillable) {
         return Rest { _discarded: discarded, _refused: Some(message) };
     }
@@ -143,7 +169,11 @@ fn deliver_in(tree: &Tree, process: &Arc<Process>, target: Option<&Task>, messag
         Some(task) => task.signals.own.lock().pending.add(message).err(),
         None => group.pending.add(message).err(),
     };
-    if is_fatal(signal, &action) && !receiver.mask.contains(signal) && !group.unkillable && group.begin_group_exit(signal.number()) {
+    if is_fatal(signal, &action)
+        && !receiver.mask.contains(signal)
+        && !group.unkillable
+        && group.begin_group_exit(signal.number())
+    {
         for thread in tree.threads(process.pid) {
             force_end(thread);
         }

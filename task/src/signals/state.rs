@@ -20,8 +20,13 @@ pub enum ChildChange {
 pub(crate) enum Stop {
     Running,
     /// Its threads stop as they come by; `left` have not yet.
-    Stopping { signal: u8, left: usize },
-    Stopped { signal: u8 },
+    Stopping {
+        signal: u8,
+        left: usize,
+    },
+    Stopped {
+        signal: u8,
+    },
 }
 
 /// What the threads of a process share.
@@ -176,7 +181,8 @@ impl ThreadSignals {
         let child = Self::initial();
         child.mask.store(parent.mask.load(Ordering::Relaxed), Ordering::Relaxed);
         if !shares_memory {
-            child.own.lock().alternate_stack = parent.own.lock().alternate_stack;
+            let stack = parent.own.lock().alternate_stack;
+            child.own.lock().alternate_stack = stack;
         }
         child
     }
@@ -192,7 +198,9 @@ impl ThreadSignals {
 
     /// The mask to go back to, once.
     pub(crate) fn take_saved_mask(&self) -> Option<SignalSet> {
-        self.has_saved_mask.swap(false, Ordering::Relaxed).then(|| SignalSet::mask_from_bits(self.saved_mask.load(Ordering::Relaxed)))
+        self.has_saved_mask
+            .swap(false, Ordering::Relaxed)
+            .then(|| SignalSet::mask_from_bits(self.saved_mask.load(Ordering::Relaxed)))
     }
 }
 
@@ -284,4 +292,40 @@ pub(crate) fn reset_for_exec(task: &Task) {
     task.signals.own.lock().alternate_stack = AlternateStack::default();
     drop(group);
     drop(old);
+}
+
+impl Task {
+    /// Takes a pending signal of `set`, waiting until `deadline` for one: rt_sigtimedwait(2). EAGAIN when the time is over; EINTR
+    /// for another signal.
+    pub fn await_signal(
+        &self,
+        set: SignalSet,
+        deadline: Option<u64>,
+    ) -> Result<(Signal, ::signal::Information), crate::Failure> {
+        self.signals.awaited.store(set.bits(), Ordering::SeqCst);
+        let take = || {
+            let mut group = self.process.signals.lock();
+            let taken = ::signal::dequeue(&mut self.signals.own.lock().pending, &mut group.pending, !set);
+            drop(group);
+            taken.map(|(signal, information, spent)| {
+                drop(spent);
+                (signal, information)
+            })
+        };
+        let answer = self.signals.arrived.wait(sync::Sleep::Interruptible, deadline, take);
+        self.signals.awaited.store(0, Ordering::SeqCst);
+        answer.map_err(|error| match error {
+            sync::WaitError::TimedOut => Errno::EAGAIN.into(),
+            sync::WaitError::Interrupted => Errno::EINTR.into(),
+        })
+    }
+
+    /// Whether this task may send `signal` to `target` (kill(2)): the same user, CAP_KILL, or SIGCONT within a session. EPERM.
+    pub fn may_signal(&self, target: &crate::process::Process, signal: u32) -> Result<(), Errno> {
+        let own = self.credentials();
+        let uid = target.uid.load(Ordering::Relaxed);
+        let same = target.pid == self.process.pid || own.user.effective == uid || own.user.real == uid;
+        let in_session = signal == abi::raw::general::SIGCONT && target.session() == self.process.session();
+        if same || in_session || own.has(vfs::Capabilities::KILL) { Ok(()) } else { Err(Errno::EPERM) }
+    }
 }

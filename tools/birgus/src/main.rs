@@ -21,16 +21,29 @@ mod test;
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 use paths::Paths;
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let is_run = matches!(cli.command, Command::Run(_));
+    // The statuses below 125 belong to the command in the machine.
+    let is_run = std::env::args_os().nth(1).is_some_and(|name| name == "run");
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if !error.use_stderr() {
+                0
+            } else if is_run {
+                run::NO_STATUS
+            } else {
+                2
+            });
+        }
+    };
     match perform(cli.command) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             say::line(format!("{error:#}"));
-            // The statuses below 125 belong to the command in the machine.
             ExitCode::from(if is_run { run::NO_STATUS } else { 1 })
         }
     }
@@ -39,7 +52,9 @@ fn main() -> ExitCode {
 fn perform(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "birgus", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "birgus", &mut script);
+            std::io::stdout().write_all(&script)?;
             Ok(0)
         }
         Command::Run(request) => {

@@ -31,11 +31,7 @@ pub fn wait(process: i32) -> End {
 }
 
 pub fn end(status: i32) -> End {
-    if libc::WIFSIGNALED(status) {
-        End::Signal(libc::WTERMSIG(status))
-    } else {
-        End::Exit(libc::WEXITSTATUS(status))
-    }
+    if libc::WIFSIGNALED(status) { End::Signal(libc::WTERMSIG(status)) } else { End::Exit(libc::WEXITSTATUS(status)) }
 }
 
 /// Runs `body` in a process and waits for it.

@@ -245,7 +245,9 @@ fn set_user_program(mode: u32) -> End {
 pub fn identity() -> i32 {
     unsafe {
         let secure = libc::getauxval(libc::AT_SECURE) as i32;
-        i32::from(libc::geteuid() == 55) + 2 * i32::from(libc::getegid() == 66) + 4 * secure
+        i32::from(libc::geteuid() == 55)
+            + 2 * i32::from(libc::getegid() == 66)
+            + 4 * secure
             + 8 * i32::from(libc::getuid() == 1000 && libc::getgid() == 1000)
     }
 }

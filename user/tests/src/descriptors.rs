@@ -135,7 +135,8 @@ fn bad_descriptors() {
 fn limit_of_descriptors() {
     let limit = libc::rlimit { rlim_cur: 20, rlim_max: 1024 };
     must(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) });
-    let opened: Vec<i32> = std::iter::repeat_with(|| unsafe { libc::dup(0) }).take_while(|&number| number >= 0).collect();
+    let opened: Vec<i32> =
+        std::iter::repeat_with(|| unsafe { libc::dup(0) }).take_while(|&number| number >= 0).collect();
     assert_eq!(opened.last(), Some(&19));
     assert_eq!(errno(unsafe { libc::dup(0) }), libc::EMFILE);
     assert_eq!(errno(unsafe { libc::open(c".".as_ptr(), libc::O_RDONLY) }), libc::EMFILE);

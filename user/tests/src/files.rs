@@ -163,7 +163,9 @@ fn temporary_files() {
     assert_eq!((status.st_nlink, status.st_size), (0, 3));
     assert_eq!(fs::read_dir(".").unwrap().count(), 0);
     let own = c(&format!("/proc/self/fd/{file}"));
-    must(unsafe { libc::linkat(libc::AT_FDCWD, own.as_ptr(), libc::AT_FDCWD, c"named".as_ptr(), libc::AT_SYMLINK_FOLLOW) });
+    must(unsafe {
+        libc::linkat(libc::AT_FDCWD, own.as_ptr(), libc::AT_FDCWD, c"named".as_ptr(), libc::AT_SYMLINK_FOLLOW)
+    });
     assert_eq!(fs::read("named").unwrap(), b"abc");
     assert_eq!(errno(open(".", libc::O_TMPFILE | libc::O_RDONLY)), libc::EINVAL);
 }
@@ -312,7 +314,10 @@ fn links_and_their_errors() {
     assert_eq!(fs::read_link("same").unwrap().to_str(), Some("nowhere"), "the link itself");
     let followed = sys!(libc::SYS_linkat, libc::AT_FDCWD, c"link".as_ptr(), libc::AT_FDCWD, c"x".as_ptr(), 0x400);
     assert_eq!(followed, Err(libc::ENOENT));
-    assert_eq!(sys!(libc::SYS_linkat, libc::AT_FDCWD, c"file".as_ptr(), libc::AT_FDCWD, c"x".as_ptr(), 0x8000), Err(libc::EINVAL));
+    assert_eq!(
+        sys!(libc::SYS_linkat, libc::AT_FDCWD, c"file".as_ptr(), libc::AT_FDCWD, c"x".as_ptr(), 0x8000),
+        Err(libc::EINVAL)
+    );
 }
 
 fn rename_replaces() {
@@ -455,7 +460,8 @@ fn any_byte_is_a_name() {
     for byte in (1..=255u8).filter(|byte| *byte != b'/' && *byte != b'.') {
         fs::write(std::ffi::OsStr::from_bytes(&[byte]), [byte]).unwrap();
     }
-    let mut names: Vec<Vec<u8>> = fs::read_dir(".").unwrap().map(|entry| entry.unwrap().file_name().as_bytes().to_vec()).collect();
+    let mut names: Vec<Vec<u8>> =
+        fs::read_dir(".").unwrap().map(|entry| entry.unwrap().file_name().as_bytes().to_vec()).collect();
     names.sort();
     assert_eq!(names.len(), 253);
     assert!(names.iter().all(|name| fs::read(std::ffi::OsStr::from_bytes(name)).unwrap() == *name));
@@ -583,8 +589,14 @@ fn extended_status() {
         let file = must(open("file", libc::O_RDONLY));
         must(libc::statx(file, c"".as_ptr(), libc::AT_EMPTY_PATH, all, &mut found));
         assert_eq!(found.stx_ino, plain.st_ino);
-        assert_eq!(sys!(libc::SYS_statx, libc::AT_FDCWD, c"file".as_ptr(), 0x10, all, &raw mut found), Err(libc::EINVAL));
-        assert_eq!(sys!(libc::SYS_statx, libc::AT_FDCWD, c"file".as_ptr(), 0, 0x8000_0000u32, &raw mut found), Err(libc::EINVAL));
+        assert_eq!(
+            sys!(libc::SYS_statx, libc::AT_FDCWD, c"file".as_ptr(), 0x10, all, &raw mut found),
+            Err(libc::EINVAL)
+        );
+        assert_eq!(
+            sys!(libc::SYS_statx, libc::AT_FDCWD, c"file".as_ptr(), 0, 0x8000_0000u32, &raw mut found),
+            Err(libc::EINVAL)
+        );
     }
 }
 
@@ -597,7 +609,10 @@ fn status_of_a_descriptor() {
         assert_eq!(found.st_ino, status("file").st_ino);
         assert_eq!(sys!(libc::SYS_newfstatat, file, c"".as_ptr(), &raw mut found, 0), Err(libc::ENOENT));
         assert_eq!(sys!(libc::SYS_newfstatat, file, c"x".as_ptr(), &raw mut found, 0), Err(libc::ENOTDIR));
-        assert_eq!(sys!(libc::SYS_newfstatat, libc::AT_FDCWD, c"file".as_ptr(), &raw mut found, 0x10), Err(libc::EINVAL));
+        assert_eq!(
+            sys!(libc::SYS_newfstatat, libc::AT_FDCWD, c"file".as_ptr(), &raw mut found, 0x10),
+            Err(libc::EINVAL)
+        );
         must(libc::fstatat(libc::AT_FDCWD, c"".as_ptr(), &mut found, libc::AT_EMPTY_PATH));
         assert_eq!(found.st_ino, status(".").st_ino);
     }
@@ -630,7 +645,8 @@ fn permissions() {
     for (bits, owner, group) in [(0o400, 1000, 0), (0o040, 0, 1000), (0o004, 0, 0)] {
         mode("file", bits);
         std::os::unix::fs::chown("file", Some(owner), Some(group)).unwrap();
-        let end = as_user(|| i32::from(open("file", libc::O_RDONLY) < 0) + 2 * i32::from(open("file", libc::O_WRONLY) >= 0));
+        let end =
+            as_user(|| i32::from(open("file", libc::O_RDONLY) < 0) + 2 * i32::from(open("file", libc::O_WRONLY) >= 0));
         assert_eq!(end, End::Exit(0), "{bits:o} {owner} {group}");
     }
 }
@@ -770,9 +786,8 @@ fn times() {
 
 fn times_change() {
     let changed = |before: &libc::stat, after: &libc::stat| {
-        let time = |status: &libc::stat| {
-            ((status.st_mtime, status.st_mtime_nsec), (status.st_ctime, status.st_ctime_nsec))
-        };
+        let time =
+            |status: &libc::stat| ((status.st_mtime, status.st_mtime_nsec), (status.st_ctime, status.st_ctime_nsec));
         let ((modified, changed), (modified_after, changed_after)) = (time(before), time(after));
         (modified != modified_after, changed != changed_after)
     };
@@ -788,9 +803,12 @@ fn times_change() {
     assert_eq!(step("file", &|| fs::hard_link("file", "link").unwrap()), (false, true));
     assert_eq!(step(".", &|| fs::write("new", "").unwrap()), (true, true));
     assert_eq!(step(".", &|| fs::remove_file("new").unwrap()), (true, true));
-    assert_eq!(step("file", &|| {
-        fs::read("file").unwrap();
-    }), (false, false));
+    assert_eq!(
+        step("file", &|| {
+            fs::read("file").unwrap();
+        }),
+        (false, false)
+    );
 }
 
 fn current_folder() {

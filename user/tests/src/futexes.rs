@@ -180,14 +180,14 @@ fn wake_operation() {
     let others = sleepers(second, &[1]);
     // Adds 3 to the second word; wakes its waiters where it was above 2.
     let operation = 1u32 << 28 | 4 << 24 | 3 << 12 | 2;
-    let call = || {
-        sys!(libc::SYS_futex, first.as_ptr(), libc::FUTEX_WAKE_OP | PRIVATE, 1, 1, second.as_ptr(), operation)
-    };
+    let call =
+        || sys!(libc::SYS_futex, first.as_ptr(), libc::FUTEX_WAKE_OP | PRIVATE, 1, 1, second.as_ptr(), operation);
     assert_eq!(call(), Ok(1));
     assert_eq!((woken.recv().unwrap(), second.load(Ordering::SeqCst)), (0, 3));
     assert_eq!(call(), Ok(1));
     assert_eq!((others.recv().unwrap(), second.load(Ordering::SeqCst)), (0, 6));
-    let unknown = sys!(libc::SYS_futex, first.as_ptr(), libc::FUTEX_WAKE_OP | PRIVATE, 1, 1, second.as_ptr(), 7u32 << 28);
+    let unknown =
+        sys!(libc::SYS_futex, first.as_ptr(), libc::FUTEX_WAKE_OP | PRIVATE, 1, 1, second.as_ptr(), 7u32 << 28);
     assert_eq!(unknown, Err(libc::ENOSYS));
 }
 

@@ -293,7 +293,8 @@ fn interrupt_flushes_input() {
     };
     let end = in_a_session(outside, |terminal| {
         handle(libc::SIGINT, catch as *const () as usize, libc::SA_RESTART);
-        i32::from(read(terminal) != Ok(b"after\n".to_vec())) + 2 * i32::from(CAUGHT.load(Ordering::SeqCst) != libc::SIGINT)
+        i32::from(read(terminal) != Ok(b"after\n".to_vec()))
+            + 2 * i32::from(CAUGHT.load(Ordering::SeqCst) != libc::SIGINT)
     });
     assert_eq!(end, End::Exit(0));
 }

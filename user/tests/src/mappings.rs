@@ -524,7 +524,8 @@ fn maps_names_the_usual() {
     for name in ["[stack]", "[heap]", "[vdso]", &crate::processes::own_path()] {
         assert!(maps.lines().any(|line| line.ends_with(name)), "{name}\n{maps}");
     }
-    let starts: Vec<usize> = maps.lines().map(|line| usize::from_str_radix(line.split('-').next().unwrap(), 16).unwrap()).collect();
+    let starts: Vec<usize> =
+        maps.lines().map(|line| usize::from_str_radix(line.split('-').next().unwrap(), 16).unwrap()).collect();
     assert!(starts.is_sorted());
 }
 

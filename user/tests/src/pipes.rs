@@ -373,7 +373,10 @@ fn status_of_a_pipe() {
     let (source, _sink) = pipe();
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
     must(unsafe { libc::fstat(source, &mut status) });
-    assert_eq!((status.st_mode, status.st_blksize, status.st_size, status.st_nlink), (libc::S_IFIFO | 0o600, 4096, 0, 1));
+    assert_eq!(
+        (status.st_mode, status.st_blksize, status.st_size, status.st_nlink),
+        (libc::S_IFIFO | 0o600, 4096, 0, 1)
+    );
 }
 
 fn two_processes_play() {

@@ -168,7 +168,11 @@ fn select_changes_its_sets() {
     assert_eq!(unsafe { libc::select(100, &mut read, none, none, std::ptr::null_mut()) }, 1);
     unsafe { assert!(libc::FD_ISSET(first, &read) && !libc::FD_ISSET(second, &read)) };
     let mut read = set(&[first, second]);
-    assert_eq!(unsafe { libc::select(first, &mut read, none, none, &mut zeroed()) }, 0, "only those below the first argument");
+    assert_eq!(
+        unsafe { libc::select(first, &mut read, none, none, &mut zeroed()) },
+        0,
+        "only those below the first argument"
+    );
 }
 
 fn select_rejects_closed_descriptors() {

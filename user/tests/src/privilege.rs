@@ -57,7 +57,9 @@ protected! {
 
 fn popf_cannot_enable_io_or_disable_interrupts() {
     let flags: u64;
-    unsafe { asm!("pushfq", "and qword ptr [rsp], -513", "or qword ptr [rsp], 0x3000", "popfq", "pushfq", "pop {}", out(reg) flags) };
+    unsafe {
+        asm!("pushfq", "and qword ptr [rsp], -513", "or qword ptr [rsp], 0x3000", "popfq", "pushfq", "pop {}", out(reg) flags)
+    };
     assert_eq!(flags & 0x3200, 0x200, "interrupts stay on and the I/O level stays 0");
 }
 

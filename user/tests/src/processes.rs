@@ -182,7 +182,8 @@ fn vfork_shares_memory() {
 
 fn vfork_then_exec() {
     extern "C" fn body(path: *mut libc::c_void) -> i32 {
-        let arguments = [path.cast_const().cast(), c"child".as_ptr(), c"exit".as_ptr(), c"23".as_ptr(), std::ptr::null()];
+        let arguments =
+            [path.cast_const().cast(), c"child".as_ptr(), c"exit".as_ptr(), c"23".as_ptr(), std::ptr::null()];
         unsafe { libc::execv(path.cast(), arguments.as_ptr()) };
         99
     }
@@ -218,9 +219,7 @@ fn clone_sets_and_clears_identities() {
     let flags = libc::CLONE_VM | libc::CLONE_CHILD_CLEARTID | libc::SIGCHLD;
     let none = std::ptr::null_mut::<libc::c_void>();
     let cleared = unsafe { words.add(2) };
-    let process = must(unsafe {
-        libc::clone(body, stack.add(16 * PAGE).cast(), flags, none, none, none, cleared)
-    });
+    let process = must(unsafe { libc::clone(body, stack.add(16 * PAGE).cast(), flags, none, none, none, cleared) });
     wait(process);
     assert_eq!(unsafe { cleared.read_volatile() }, 0);
 }
@@ -339,7 +338,10 @@ fn output(command: &mut Command) -> String {
 
 fn exec_passes_arguments_and_environment() {
     let mut command = again(&["arguments", "one", "", "zwei drei", "\u{1}\u{7f}"]);
-    assert_eq!(output(command.env_clear().env("MARK", "ä b")), "[\"one\", \"\", \"zwei drei\", \"\\u{1}\\u{7f}\"] Ok(\"ä b\")\n");
+    assert_eq!(
+        output(command.env_clear().env("MARK", "ä b")),
+        "[\"one\", \"\", \"zwei drei\", \"\\u{1}\\u{7f}\"] Ok(\"ä b\")\n"
+    );
     let long = "x".repeat(100_000);
     let said = output(again(&["arguments", &long]).env("MARK", "m"));
     assert_eq!(said.len(), 100_000 + "[\"\"] Ok(\"m\")\n".len());
@@ -379,7 +381,11 @@ fn exec_follows_a_script_with_an_argument() {
     let link = "i";
     std::os::unix::fs::symlink(own_path(), link).unwrap();
     script("script", &format!("#!{}/{link} child\n", std::env::current_dir().unwrap().display()));
-    assert_eq!(Command::new("./script").args(["exit", "3"]).status().unwrap().code(), Some(98), "[\"./script\", \"exit\", \"3\"]");
+    assert_eq!(
+        Command::new("./script").args(["exit", "3"]).status().unwrap().code(),
+        Some(98),
+        "[\"./script\", \"exit\", \"3\"]"
+    );
 }
 
 fn exec_failures_leave_the_program() {
@@ -416,7 +422,11 @@ fn exec_of_too_long_arguments() {
     assert_eq!(sys!(libc::SYS_execve, own.as_ptr(), one.as_ptr(), 0), Err(libc::E2BIG), "one string of 32 pages");
     let shorter = c(&"x".repeat(32 * PAGE - 1));
     let many: Vec<_> = std::iter::repeat_n(shorter.as_ptr(), 100).chain([std::ptr::null()]).collect();
-    assert_eq!(sys!(libc::SYS_execve, own.as_ptr(), many.as_ptr(), 0), Err(libc::E2BIG), "more than a quarter of the stack");
+    assert_eq!(
+        sys!(libc::SYS_execve, own.as_ptr(), many.as_ptr(), 0),
+        Err(libc::E2BIG),
+        "more than a quarter of the stack"
+    );
 }
 
 fn exec_resets_handlers_and_keeps_ignored() {
@@ -471,8 +481,10 @@ fn exec_by_a_thread_ends_the_others() {
     let path = c(&own_path());
     let end = run(|| {
         let number = c(&unsafe { libc::getpid() }.to_string());
-        std::thread::spawn(|| loop {
-            std::hint::spin_loop();
+        std::thread::spawn(|| {
+            loop {
+                std::hint::spin_loop();
+            }
         });
         std::thread::spawn(|| sleep(100_000));
         sleep(20);

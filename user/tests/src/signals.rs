@@ -267,7 +267,13 @@ static NOTES: [AtomicUsize; 5] = [const { AtomicUsize::new(0) }; 5];
 extern "C" fn note(_: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     let info = unsafe { &*info };
     let values = unsafe {
-        [info.si_signo as usize, info.si_code as usize, info.si_pid() as usize, info.si_uid() as usize, info.si_value().sival_ptr as usize]
+        [
+            info.si_signo as usize,
+            info.si_code as usize,
+            info.si_pid() as usize,
+            info.si_uid() as usize,
+            info.si_value().sival_ptr as usize,
+        ]
     };
     NOTES.iter().zip(values).for_each(|(note, value)| note.store(value, Ordering::SeqCst));
 }
@@ -376,7 +382,8 @@ fn alternate_stack_disarmed() {
 fn wait_for(signals: &[i32], timeout: Option<Duration>) -> Result<libc::siginfo_t, i32> {
     unsafe {
         let mut info: libc::siginfo_t = zeroed();
-        let time = timeout.map(|time| libc::timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() });
+        let time =
+            timeout.map(|time| libc::timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() });
         let time = time.as_ref().map_or(std::ptr::null(), |time| time);
         let signal = libc::sigtimedwait(&set(signals), &mut info, time);
         if signal < 0 { Err(errno(signal)) } else { Ok(info) }

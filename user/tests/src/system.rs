@@ -172,7 +172,8 @@ fn usage_grows() {
     spin(100);
     let after = usage(libc::RUSAGE_SELF);
     let used = microseconds(after.ru_utime) + microseconds(after.ru_stime)
-        - microseconds(before.ru_utime) - microseconds(before.ru_stime);
+        - microseconds(before.ru_utime)
+        - microseconds(before.ru_stime);
     assert!((20_000..2_000_000).contains(&used), "{used}");
     assert!(after.ru_maxrss > 100, "{} KiB", after.ru_maxrss);
     assert!(microseconds(usage(libc::RUSAGE_THREAD).ru_utime) > 0);
@@ -324,9 +325,8 @@ fn proc_stat_counts() {
     for start in ["cpu ", "cpu0 ", "intr ", "ctxt ", "btime ", "processes ", "procs_running "] {
         assert!(text.lines().any(|line| line.starts_with(start)), "{start}");
     }
-    let created = |text: &str| -> u64 {
-        text.lines().find_map(|line| line.strip_prefix("processes ")).unwrap().parse().unwrap()
-    };
+    let created =
+        |text: &str| -> u64 { text.lines().find_map(|line| line.strip_prefix("processes ")).unwrap().parse().unwrap() };
     run(|| 0);
     assert!(created(&std::fs::read_to_string("/proc/stat").unwrap()) > created(&text));
 }

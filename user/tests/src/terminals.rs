@@ -427,7 +427,14 @@ fn default_settings() {
     let found = settings(slave);
     assert_eq!(found.c_iflag, libc::ICRNL | libc::IXON);
     assert_eq!(found.c_oflag, libc::OPOST | libc::ONLCR);
-    let local = libc::ISIG | libc::ICANON | libc::ECHO | libc::ECHOE | libc::ECHOK | libc::ECHOCTL | libc::ECHOKE | libc::IEXTEN;
+    let local = libc::ISIG
+        | libc::ICANON
+        | libc::ECHO
+        | libc::ECHOE
+        | libc::ECHOK
+        | libc::ECHOCTL
+        | libc::ECHOKE
+        | libc::IEXTEN;
     assert_eq!(found.c_lflag, local);
     let expected = [3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22];
     assert_eq!(found.c_cc[..16], expected);

@@ -360,17 +360,19 @@ fn two_hundred_threads() {
 }
 
 fn threads_and_fork() {
-    std::thread::spawn(|| loop {
-        std::hint::spin_loop();
+    std::thread::spawn(|| {
+        loop {
+            std::hint::spin_loop();
+        }
     });
     let end = run(|| std::fs::read_dir("/proc/self/task").unwrap().count() as i32);
     assert_eq!(end, End::Exit(1), "only the forking thread is copied");
 }
 
 fn names_of_threads() {
-    let thread = std::thread::Builder::new().name("a-worker".into()).spawn(|| {
-        std::fs::read_to_string(format!("/proc/self/task/{}/comm", unsafe { libc::gettid() })).unwrap()
-    });
+    let thread = std::thread::Builder::new()
+        .name("a-worker".into())
+        .spawn(|| std::fs::read_to_string(format!("/proc/self/task/{}/comm", unsafe { libc::gettid() })).unwrap());
     assert_eq!(thread.unwrap().join().unwrap(), "a-worker\n");
 }
 

@@ -206,10 +206,8 @@ fn timer_descriptor() {
     let mut expirations = 0u64;
     let read = |expirations: &mut u64| unsafe { libc::read(descriptor, std::ptr::from_mut(expirations).cast(), 8) };
     assert_eq!(errno(read(&mut expirations) as i64), libc::EAGAIN);
-    let value = libc::itimerspec {
-        it_interval: time(Duration::from_millis(10)),
-        it_value: time(Duration::from_millis(10)),
-    };
+    let value =
+        libc::itimerspec { it_interval: time(Duration::from_millis(10)), it_value: time(Duration::from_millis(10)) };
     must(unsafe { libc::timerfd_settime(descriptor, 0, &value, std::ptr::null_mut()) });
     let mut entry = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
     assert_eq!(unsafe { libc::poll(&mut entry, 1, 5000) }, 1);
@@ -244,7 +242,10 @@ fn sleep_rejects_nonsense() {
     }
     let right = time(Duration::ZERO);
     assert_eq!(sys!(libc::SYS_clock_nanosleep, 77, 0, &raw const right, 0), Err(libc::EINVAL));
-    assert_eq!(sys!(libc::SYS_clock_nanosleep, libc::CLOCK_THREAD_CPUTIME_ID, 0, &raw const right, 0), Err(libc::EOPNOTSUPP));
+    assert_eq!(
+        sys!(libc::SYS_clock_nanosleep, libc::CLOCK_THREAD_CPUTIME_ID, 0, &raw const right, 0),
+        Err(libc::EOPNOTSUPP)
+    );
 }
 
 fn monotonic_never_runs_backwards() {

@@ -328,8 +328,10 @@ fn exit_of_a_thread_is_not_exit() {
 fn exit_group_ends_all_threads() {
     let end = run(|| {
         for _ in 0..5 {
-            std::thread::spawn(|| loop {
-                std::hint::spin_loop();
+            std::thread::spawn(|| {
+                loop {
+                    std::hint::spin_loop();
+                }
             });
             std::thread::spawn(|| sleep(1_000_000));
         }

@@ -91,36 +91,46 @@ fn copy_leaf(
     files: bool,
     copied: &mut Copied,
 ) -> Result<(), OutOfMemory> {
-    let (mut left, mut address) = (leaf.used(), range.start);
-    let mut target: Option<Table> = None;
-    let mut added = 0;
-    while address < range.end && left != 0 {
-        let slot = leaf.entry(address, 0);
+    let wanted = |entry: Entry| entry.is_held() && (files || entry.has(ANONYMOUS));
+    let mut left = leaf.used();
+    // The child's table is made for the first entry that comes along.
+    let first = leaf.slots(range.start, range.end).iter().position(|slot| wanted(Entry(slot.load(Relaxed))));
+    let Some(first) = first else { return Ok(()) };
+    let target = child.leaf_or_new(range.start).ok_or(OutOfMemory)?;
+    let frames = descriptor::table();
+    let (mut added, mut anonymous, mut zero) = (0, 0, 0);
+    let start = range.start + first * PAGE_SIZE;
+    for (slot, target) in leaf.slots(start, range.end).iter().zip(target.slots(start, range.end)) {
         let mut entry = Entry(slot.load(Relaxed));
-        if entry.0 != 0 {
-            left -= 1;
-            if entry.is_held() && (files || entry.has(ANONYMOUS)) {
-                let target = match target {
-                    Some(target) => target,
-                    None => *target.insert(child.leaf_or_new(address).ok_or(OutOfMemory)?),
-                };
-                if entry.has(ANONYMOUS | WRITABLE) {
-                    entry = Entry(slot.fetch_and(!WRITABLE, Relaxed) & !WRITABLE);
+        if entry.0 == 0 {
+            continue;
+        }
+        left -= 1;
+        if wanted(entry) {
+            if entry.has(ANONYMOUS) {
+                anonymous += 1;
+                if entry.has(WRITABLE) {
+                    // The dirty bit may be set meanwhile: of no use for an anonymous page.
+                    slot.fetch_and(!WRITABLE, Relaxed);
+                    entry.0 &= !WRITABLE;
                     copied.protected = true;
                 }
-                if entry.is_counted() {
-                    descriptor::of(entry.number()).count.fetch_add(1, Relaxed);
-                }
-                copied.counts.add(entry);
-                target.entry(address, 0).store(entry.0, Relaxed);
-                added += 1;
             }
+            if entry.is_counted() {
+                frames[entry.number() as usize].count.fetch_add(1, Relaxed);
+            } else {
+                zero += 1;
+            }
+            target.store(entry.0, Relaxed);
+            added += 1;
         }
-        address += PAGE_SIZE;
+        if left == 0 {
+            break;
+        }
     }
-    if let Some(target) = target {
-        target.add_used(added);
-    }
+    copied.counts.anonymous += anonymous;
+    copied.counts.file += added - anonymous - zero;
+    target.add_used(added);
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! Unmapping: entries first, translations next, frames last.
-use super::entry::{Entry, UNCOUNTED};
+use super::batch::Batch;
+use super::entry::Entry;
 use super::table::{Step, Table, Tables};
 use super::{Counts, PageTable, leaf_end};
 use crate::tlb::{self, Touched};
-use crate::{Frame, PAGE_SIZE};
+use crate::{PAGE_SIZE, descriptor, zones};
 use core::ops::Range;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use smallvec::SmallVec;
 
 /// Frames that are kept between two flushes.
@@ -18,7 +19,7 @@ const BATCH: usize = 192;
 pub struct Gather<'a> {
     owner: &'a PageTable,
     touched: Touched,
-    frames: SmallVec<[u32; BATCH]>,
+    frames: Batch<BATCH>,
     emptied: SmallVec<[Table; 16]>,
     counts: Counts,
 }
@@ -28,7 +29,7 @@ impl<'a> Gather<'a> {
         Self {
             owner,
             touched: Touched::NOTHING,
-            frames: SmallVec::new_const(),
+            frames: Batch::new(),
             emptied: SmallVec::new_const(),
             counts: Counts::default(),
         }
@@ -50,7 +51,7 @@ impl<'a> Gather<'a> {
     }
 
     fn is_full(&self) -> bool {
-        self.frames.len() == BATCH || self.emptied.len() > 12
+        self.frames.is_full() || self.emptied.len() > 12
     }
 
     /// Clears what one leaf table maps from `address` on; answers where to go on.
@@ -60,18 +61,27 @@ impl<'a> Gather<'a> {
             Step::Hole(next) => return next,
             Step::Leaf(leaf, path) => (leaf, path),
         };
-        let (mut address, stop) = (from, leaf_end(from, end));
-        let (mut left, before) = (leaf.used(), leaf.used());
-        while address < stop && left != 0 && self.frames.len() < BATCH {
-            let slot = leaf.entry(address, 0);
+        let (used, stop) = (leaf.used(), leaf_end(from, end));
+        let (mut address, mut left) = (from, used);
+        for slot in leaf.slots(from, stop) {
             if slot.load(Relaxed) != 0 {
+                if left == used {
+                    self.touched.note(address);
+                }
                 // Exchanged, because the hardware may just be setting a bit.
-                self.take(Entry(slot.swap(0, Relaxed)), address);
+                self.take(Entry(slot.swap(0, Relaxed)));
                 left -= 1;
+                if left == 0 || self.frames.is_full() {
+                    address += PAGE_SIZE;
+                    break;
+                }
             }
             address += PAGE_SIZE;
         }
-        leaf.subtract_used(before - left);
+        if left != used {
+            self.touched.note(address - PAGE_SIZE);
+            leaf.subtract_used(used - left);
+        }
         if left != 0 {
             return address;
         }
@@ -84,14 +94,12 @@ impl<'a> Gather<'a> {
     }
 
     #[inline(always)]
-    fn take(&mut self, entry: Entry, address: usize) {
-        if !entry.is_held() {
-            return;
-        }
-        self.touched.note(address);
-        self.counts.add(entry);
-        if !entry.has(UNCOUNTED) {
-            self.frames.push(entry.number());
+    fn take(&mut self, entry: Entry) {
+        if entry.is_held() {
+            self.counts.add(entry);
+            if entry.is_counted() {
+                self.frames.push(entry.number());
+            }
         }
     }
 
@@ -99,20 +107,25 @@ impl<'a> Gather<'a> {
     fn release(&mut self) {
         tlb::flush(&self.owner.cpus, self.touched.range());
         self.touched = Touched::NOTHING;
-        for number in self.frames.drain(..) {
-            // SAFETY: the entry that held this reference was exchanged for zero.
-            drop(unsafe { Frame::from_number(number) });
+        let descriptors = descriptor::table();
+        for &number in self.frames.as_slice() {
+            // What dropping a `Frame` does, with the table of descriptors looked up once for all. The entry that held this
+            // reference was exchanged for zero.
+            if descriptors[number as usize].count.fetch_sub(1, AcqRel) == 1 {
+                zones::free(number, 0);
+            }
         }
+        self.frames.clear();
         for table in self.emptied.drain(..) {
-            // SAFETY: cleared above, and flushed.
-            unsafe { table.free() };
+            // SAFETY: cleared above, and flushed; without entries, so all zeros.
+            unsafe { table.free_zeroed() };
         }
     }
 
-    /// Flushes and frees; answers how many pages there were.
-    pub fn finish(mut self) -> Counts {
+    /// Flushes and frees; answers how many pages there were since the last time.
+    pub fn finish(&mut self) -> Counts {
         self.release();
-        self.counts
+        core::mem::take(&mut self.counts)
     }
 }
 

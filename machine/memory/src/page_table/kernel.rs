@@ -4,11 +4,12 @@
 //! added below those, under one lock, and never freed: every address space shares them.
 use super::OutOfMemory;
 use super::entry::{ACCESSED, DIRTY, Entry, NO_EXECUTE, PRESENT, UNCACHED, WRITABLE, WRITE_THROUGH};
-use super::table::{self, Table, Tables, Walk};
+use super::table::{self, ENTRIES, Table, Tables, Walk};
 use crate::{Frame, PAGE_SHIFT, PAGE_SIZE, PhysicalAddress, tlb};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use sync::{Preempt, Rank, SpinLock};
+use smallvec::SmallVec;
+use sync::{Once, Preempt, Rank, SpinLock};
 
 /// Where kernel pages are mapped one by one: what a single entry of a four-level root covers.
 pub const VMALLOC: Range<usize> = 0xffff_c900_0000_0000..0xffff_c980_0000_0000;
@@ -61,6 +62,20 @@ pub fn enter_kernel_space() {
 pub(crate) fn root() -> Option<Table> {
     let number = ROOT.load(Relaxed);
     (number != 0).then_some(Table(number))
+}
+
+/// The entries of the kernel's half that are in use, by index: a few of 256. What every root has.
+static TEMPLATE: Once<SmallVec<[(u16, u64); 8]>> = Once::new();
+
+/// The kernel's half of every root. Taken from the kernel's root at the first call, after which that never changes.
+#[inline]
+pub(crate) fn template() -> &'static [(u16, u64)] {
+    if TEMPLATE.get().is_none() {
+        let entries = root().map_or(&[][..], |root| &root.entries()[ENTRIES / 2..]);
+        let used = (ENTRIES as u16 / 2..).zip(entries).map(|(index, entry)| (index, entry.load(Relaxed)));
+        let _ = TEMPLATE.set(used.filter(|&(_, entry)| entry != 0).collect());
+    }
+    TEMPLATE.get().map_or(&[], |template| template)
 }
 
 /// The physical address of the kernel's root, for CPUs that run no program.
@@ -152,7 +167,6 @@ pub fn unmap_physical(range: Range<usize>) {
 /// On the host: a root of our own, made on first use.
 #[cfg(not(target_os = "none"))]
 pub(crate) fn host_root() {
-    use super::table::ENTRIES;
     static MADE: std::sync::Once = std::sync::Once::new();
     MADE.call_once(|| {
         let table = Table::allocate().expect("the arena is large");

@@ -17,17 +17,20 @@
 //! ever takes it away. A table's descriptor counts the entries in use; a table without any is freed.
 //!
 //! **Cost.** Operations on ranges go down once for each leaf table (2 MiB), not for each page.
+mod batch;
 pub(crate) mod entry;
 mod fork;
 mod gather;
 pub mod kernel;
 mod resolve;
+mod stock;
 pub(crate) mod table;
 
 pub use entry::{Mapping, PageKind, Rights};
 pub use fork::Copied;
 pub use gather::Gather;
 pub use resolve::Found;
+pub use stock::{drain_table_stocks, start_table_stocks};
 pub use table::{Walk, set_levels};
 
 use crate::{PAGE_SIZE, PhysicalAddress, tlb};
@@ -88,12 +91,8 @@ impl PageTable {
     /// An empty user half under the kernel's half. `None` without memory.
     pub fn new() -> Option<Self> {
         let (root, levels) = (Table::allocate()?, table::levels());
-        if let Some(kernel) = kernel::root() {
-            let (from, to) = (kernel.entries(), root.entries());
-            for index in ENTRIES / 2..ENTRIES {
-                to[index].store(from[index].load(Relaxed), Relaxed);
-            }
-        }
+        let entries = root.entries();
+        kernel::template().iter().for_each(|&(index, entry)| entries[usize::from(index)].store(entry, Relaxed));
         let tables = SpinLock::new(Rank::PageTable, Tables { root, levels, pages: 1 });
         Some(Self { root, cpus: CpuSet::new(), tables })
     }
@@ -184,8 +183,7 @@ impl PageTable {
                 Step::Leaf(leaf, _) => leaf,
             };
             let stop = leaf_end(address, range.end);
-            while address < stop {
-                let slot = leaf.entry(address, 0);
+            for slot in leaf.slots(address, stop) {
                 let entry = Entry(slot.load(Relaxed));
                 if entry.is_held() {
                     body(address, slot, entry);
@@ -210,8 +208,15 @@ impl Drop for PageTable {
         }
         // Tables that were made for entries which never came.
         free_below(self.root, self.tables.get_mut().levels - 1, ENTRIES / 2);
-        // SAFETY: no CPU has it loaded.
-        unsafe { self.root.free() };
+        let entries = self.root.entries();
+        kernel::template().iter().for_each(|&(index, _)| entries[usize::from(index)].store(0, Relaxed));
+        if self.root.used() == 0 {
+            // SAFETY: no CPU has it loaded.
+            unsafe { self.root.free_zeroed() };
+        } else {
+            // SAFETY: as above.
+            unsafe { self.root.free() };
+        }
     }
 }
 

@@ -52,11 +52,7 @@ impl PageTable {
             let mut tables = self.tables.lock();
             let leaf = tables.leaf_or_new(next).ok_or(OutOfMemory)?;
             let (stop, mut added) = (leaf_end(next, end), 0);
-            while next < stop
-                && let Some(place) = frames.next()
-            {
-                let slot = leaf.entry(next, 0);
-                next += PAGE_SIZE;
+            for (slot, place) in leaf.slots(next, stop).iter().zip(&mut frames) {
                 if slot.load(Relaxed) != 0 {
                     continue;
                 }
@@ -66,6 +62,7 @@ impl PageTable {
             }
             leaf.add_used(added);
             entered += added;
+            next = stop;
         }
         Ok(entered)
     }

@@ -1,5 +1,6 @@
 //! Pages of 512 entries, and the way down through them.
 use super::entry::{ACCESSED, Entry, KERNEL_TABLE, LARGE, PRESENT, TABLE};
+use super::stock;
 use crate::descriptor::{self, Kind};
 use crate::zones::{self, ZoneKind};
 use crate::{PAGE_SHIFT, physical};
@@ -43,13 +44,22 @@ pub(crate) struct Table(pub u32);
 
 impl Table {
     /// A table of zeros. Its descriptor counts the entries in use.
+    #[inline]
     pub fn allocate() -> Option<Self> {
+        if let Some(table) = stock::take() {
+            return Some(table);
+        }
+        let table = Self::allocate_raw()?;
+        // SAFETY: a page that was just handed to us, in the direct map.
+        unsafe { core::ptr::write_bytes(physical::frame_address(table.0), 0, crate::PAGE_SIZE) };
+        Some(table)
+    }
+
+    fn allocate_raw() -> Option<Self> {
         let number = zones::allocate(0, ZoneKind::Normal)?;
         let descriptor = descriptor::of(number);
         descriptor.kind.store(Kind::Kernel as u8, Relaxed);
         descriptor.count.store(0, Relaxed);
-        // SAFETY: a page that was just handed to us, in the direct map.
-        unsafe { core::ptr::write_bytes(physical::frame_address(number), 0, crate::PAGE_SIZE) };
         Some(Self(number))
     }
 
@@ -59,6 +69,19 @@ impl Table {
     /// No CPU walks it any more: its entry above is cleared and translations are flushed.
     pub unsafe fn free(self) {
         zones::free(self.0, 0);
+    }
+
+    /// Gives back a table without entries, perhaps to be used again as it is.
+    ///
+    /// # Safety
+    /// As [`Table::free`].
+    #[inline]
+    pub unsafe fn free_zeroed(self) {
+        debug_assert!(self.entries().iter().all(|entry| entry.load(Relaxed) == 0));
+        if !stock::keep(self) {
+            // SAFETY: the caller's.
+            unsafe { self.free() };
+        }
     }
 
     #[inline(always)]
@@ -71,6 +94,13 @@ impl Table {
     #[inline(always)]
     pub fn entry(self, address: usize, level: usize) -> &'static AtomicU64 {
         &self.entries()[index(address, level)]
+    }
+
+    /// The entries of a leaf table for the pages from `start` to `end`, both of its own.
+    #[inline(always)]
+    pub fn slots(self, start: usize, end: usize) -> &'static [AtomicU64] {
+        let first = index(start, 0);
+        &self.entries()[first..first + ((end - start) >> PAGE_SHIFT)]
     }
 
     #[inline(always)]

@@ -1,0 +1,121 @@
+//! The first file system: a tmpfs, filled from the initial RAM disk, and PID 1 in it.
+use abi::Errno;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use boot::Information;
+use core::ops::Range;
+use memory::PAGE_SIZE;
+use time::Timespec;
+use vfs::{Credentials, FsContext, Namespace, Origin, Path, Vfs};
+
+/// File times are the real-time clock's.
+struct RealTime;
+
+impl vfs::Clock for RealTime {
+    fn now(&self) -> abi::time::Timespec {
+        let now: Timespec = scheduler::realtime();
+        abi::time::Timespec { seconds: now.seconds(), nanoseconds: i64::from(now.nanoseconds()) }
+    }
+}
+
+/// The tree that programs will see.
+pub struct Root {
+    pub vfs: Arc<Vfs>,
+    pub namespace: Arc<Namespace>,
+    pub context: Arc<FsContext>,
+    pub credentials: Arc<Credentials>,
+}
+
+impl Root {
+    pub fn origin(&self) -> Origin<'_> {
+        Origin { context: &self.context, credentials: &self.credentials, start: None }
+    }
+}
+
+/// Mounts the root.
+///
+/// # Errors
+/// ENOMEM.
+pub fn mount() -> Result<Root, Errno> {
+    let vfs = Vfs::new(Arc::new(RealTime));
+    let memory: u64 = memory::statistics().iter().map(|zone| zone.managed as u64 * 4096).sum();
+    vfs.register(Arc::new(tmpfs::TmpfsType::new("tmpfs", memory)));
+    vfs.register(Arc::new(tmpfs::TmpfsType::new("ramfs", memory)));
+    let superblock = tmpfs::Tmpfs::unlimited(&vfs, "rootfs");
+    let mount = vfs::calls::mount_root(&superblock, b"rootfs")?;
+    let root: Path = mount.root_path();
+    let context = Arc::new(FsContext { root: root.clone(), current: root, umask: 0 });
+    let namespace = Arc::new(Namespace::new(mount));
+    Ok(Root { vfs, namespace, context, credentials: Arc::new(Credentials::root()) })
+}
+
+/// The initial RAM disk, read a page at a time; a page that has been read belongs to the zones again.
+struct RamDisk {
+    position: u64,
+    end: u64,
+    /// Where the first page starts that is the disk's alone.
+    whole_from: u64,
+    page: Box<[u8; PAGE_SIZE]>,
+}
+
+impl RamDisk {
+    fn new(range: Range<u64>) -> Self {
+        let mut disk = Self {
+            position: range.start,
+            end: range.end,
+            whole_from: range.start.next_multiple_of(PAGE_SIZE as u64),
+            page: Box::new([0; PAGE_SIZE]),
+        };
+        disk.load();
+        disk
+    }
+
+    /// Bytes from the position to the end of its page.
+    fn length(&self) -> usize {
+        let page_end = (self.position | (PAGE_SIZE as u64 - 1)) + 1;
+        (page_end.min(self.end) - self.position) as usize
+    }
+
+    fn load(&mut self) {
+        if self.position < self.end {
+            let length = self.length();
+            if !firmware::read(self.position, &mut self.page[..length]) {
+                self.end = self.position;
+            }
+        }
+    }
+}
+
+impl initramfs::Source for RamDisk {
+    fn peek(&mut self) -> Result<&[u8], initramfs::Reason> {
+        let length = if self.position < self.end { self.length() } else { 0 };
+        Ok(&self.page[..length])
+    }
+
+    fn consume(&mut self, count: usize) {
+        let length = self.length();
+        self.position += count as u64;
+        if count < length {
+            self.page.copy_within(count..length, 0);
+            return;
+        }
+        // Only whole pages of the disk are nobody else's.
+        let page = (self.position - 1) / PAGE_SIZE as u64;
+        if self.position.is_multiple_of(PAGE_SIZE as u64) && self.whole_from <= page * PAGE_SIZE as u64 {
+            memory::zones::release(page as u32..page as u32 + 1);
+        }
+        self.load();
+    }
+}
+
+/// Unpacks the initial RAM disk, and gives its pages back to the zones.
+pub fn unpack(root: &Root, information: &Information) {
+    let Some(range) = information.initial_ram_disk.clone() else { return };
+    klog::info!("Unpacking initramfs...");
+    let mut warn = |name: &[u8], errno: Errno| {
+        klog::warning!("initramfs: {}: {errno:?}", core::str::from_utf8(name).unwrap_or("?"))
+    };
+    if let Err(failure) = initramfs::unpack(&mut RamDisk::new(range), &root.origin(), &mut warn) {
+        klog::error!("Initramfs unpacking failed: {:?} at byte {}", failure.reason, failure.position);
+    }
+}

@@ -1,0 +1,28 @@
+//! Where a path starts, and the path itself.
+use crate::pipes::file;
+use crate::{Fd, UserString};
+use abi::Errno;
+use abi::PATH_MAX;
+use abi::raw::general::AT_FDCWD;
+use alloc::vec::Vec;
+use task::Task;
+use vfs::Origin;
+
+/// Reads a path. EFAULT; ENAMETOOLONG.
+pub(crate) fn read_path(path: UserString) -> Result<Vec<u8>, Errno> {
+    path.0.read_string(PATH_MAX)
+}
+
+/// Runs `body` with the origin that `folder` stands for: the current folder for AT_FDCWD, else an open file. EBADF.
+pub(crate) fn with_origin<R>(
+    task: &Task,
+    folder: Fd,
+    body: impl FnOnce(&Origin<'_>) -> Result<R, Errno>,
+) -> Result<R, Errno> {
+    let (context, credentials) = (task.files.context(), task.credentials());
+    if folder.0 == AT_FDCWD {
+        return body(&Origin { context: &context, credentials: &credentials, start: None });
+    }
+    let file = file(task, folder)?;
+    body(&Origin { context: &context, credentials: &credentials, start: Some(file.path()) })
+}

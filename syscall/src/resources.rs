@@ -1,0 +1,281 @@
+//! Resources: limits, what was used, priorities, CPUs.
+use crate::process::timeval;
+use abi::Errno;
+use abi::raw::general::*;
+use abi::system::{Rlimit, Rusage, Tms};
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use memory::{PAGE_SIZE, UserPtr, UserSlice};
+use task::limits::{INFINITY, Limit};
+use task::usage::{self, Usage};
+use task::{Task, tree};
+use vfs::Capabilities;
+
+/// The most that RLIMIT_NOFILE may be (proc(5), fs.nr_open).
+const MOST_DESCRIPTORS: u64 = 1 << 20;
+
+pub fn getrlimit(task: &Task, which: u32, place: UserPtr<Rlimit>) -> Result<(), Errno> {
+    let limit = task.process.limits.lock().get(which).ok_or(Errno::EINVAL)?;
+    place.write(&to_user(limit))
+}
+
+pub fn setrlimit(task: &Task, which: u32, place: UserPtr<Rlimit>) -> Result<(), Errno> {
+    change_limit(task, task, which, Some(place.read()?)).map(|_| ())
+}
+
+/// prlimit(2). The number may be that of any thread.
+pub fn prlimit64(task: &Task, pid: i32, which: u32, new: UserPtr<Rlimit>, old: UserPtr<Rlimit>) -> Result<(), Errno> {
+    let wanted = new.non_null().map(UserPtr::read).transpose()?;
+    let other = find(task, pid)?;
+    let target = other.as_deref().unwrap_or(task);
+    may_limit(task, target)?;
+    let before = change_limit(task, target, which, wanted)?;
+    old.non_null().map_or(Ok(()), |place| place.write(&to_user(before)))
+}
+
+fn to_user(limit: Limit) -> Rlimit {
+    Rlimit { soft: limit.soft, hard: limit.hard }
+}
+
+/// The task with this number; `None` for the caller itself, which 0 means too.
+fn find(task: &Task, pid: i32) -> Result<Option<Arc<Task>>, Errno> {
+    let pid = u32::try_from(pid).map_err(|_| Errno::ESRCH)?;
+    if pid == 0 || pid == task.tid {
+        return Ok(None);
+    }
+    tree::find_task(pid).map(Some).ok_or(Errno::ESRCH)
+}
+
+/// prlimit(2): the same task; or one all whose identities are the caller's real ones; or CAP_SYS_RESOURCE.
+fn may_limit(task: &Task, target: &Task) -> Result<(), Errno> {
+    if task.tid == target.tid {
+        return Ok(());
+    }
+    let (caller, target) = (task.credentials(), target.credentials());
+    let same = |own: u32, other: vfs::Identity| own == other.real && own == other.effective && own == other.saved;
+    let same = same(caller.user.real, target.user) && same(caller.group.real, target.group);
+    if same || caller.has(Capabilities::SYS_RESOURCE) { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// Looks at a limit, and sets it where `wanted` says so; answers how it stood.
+fn change_limit(task: &Task, target: &Task, which: u32, wanted: Option<Rlimit>) -> Result<Limit, Errno> {
+    let may_raise = wanted.is_some() && task.credentials().has(Capabilities::SYS_RESOURCE);
+    let mut limits = target.process.limits.lock();
+    let before = limits.get(which).ok_or(Errno::EINVAL)?;
+    let Some(wanted) = wanted else { return Ok(before) };
+    if wanted.soft > wanted.hard {
+        return Err(Errno::EINVAL);
+    }
+    let too_many = which == RLIMIT_NOFILE && wanted.hard > MOST_DESCRIPTORS;
+    if too_many || wanted.hard > before.hard && !may_raise {
+        return Err(Errno::EPERM);
+    }
+    limits.set(which, Limit { soft: wanted.soft, hard: wanted.hard });
+    drop(limits);
+    if which == RLIMIT_CPU && wanted.soft != INFINITY {
+        task::stub("setrlimit: RLIMIT_CPU is kept, not enforced");
+    }
+    Ok(before)
+}
+
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub fn getrusage(task: &Task, who: i32, place: UserPtr<Rusage>) -> Result<(), Errno> {
+    const THREAD: i32 = RUSAGE_THREAD as i32;
+    const SELF: i32 = RUSAGE_SELF as i32;
+    let used: Usage = match who {
+        SELF => usage::of_process(&task.process),
+        THREAD => usage::of_thread(task),
+        RUSAGE_CHILDREN => usage::of_children(&task.process),
+        _ => return Err(Errno::EINVAL),
+    };
+    // Of children nobody keeps the largest resident set.
+    let peak = if who == RUSAGE_CHILDREN { 0 } else { task.space().map_or(0, |space| space.usage().resident_peak) };
+    place.write(&Rusage {
+        user_time: timeval(used.user),
+        system_time: timeval(used.system),
+        max_resident: count((peak.saturating_mul(PAGE_SIZE / 1024)) as u64),
+        minor_faults: count(used.minor_faults),
+        major_faults: count(used.major_faults),
+        voluntary_switches: count(used.voluntary_switches),
+        ..Rusage::default()
+    })
+}
+
+/// times(2): answers ticks of 1/100 s since boot.
+pub fn times(task: &Task, place: UserPtr<Tms>) -> Result<usize, Errno> {
+    if let Some(place) = place.non_null() {
+        let (own, children) = (usage::of_process(&task.process), usage::of_children(&task.process));
+        let ticks = |nanoseconds: u64| count(time::user_ticks(nanoseconds));
+        place.write(&Tms {
+            user: ticks(own.user),
+            system: ticks(own.system),
+            children_user: ticks(children.user),
+            children_system: ticks(children.system),
+        })?;
+    }
+    Ok(time::user_ticks(sync::now()) as usize)
+}
+
+/// Goes through the tasks that getpriority(2) means: `who` of 0 is the caller, its group, its real user.
+fn for_each_meant(task: &Task, which: u32, who: u32, mut body: impl FnMut(&Task)) -> Result<(), Errno> {
+    match which {
+        PRIO_PROCESS if who == 0 || who == task.tid => body(task),
+        PRIO_PROCESS => body(&*tree::find_task(who).ok_or(Errno::ESRCH)?),
+        PRIO_PGRP => {
+            for process in tree::group_members(if who == 0 { task.process.group() } else { who }) {
+                for_each_thread(process.pid, &mut body);
+            }
+        }
+        PRIO_USER => {
+            let user = if who == 0 { task.credentials().user.real } else { who };
+            let mut from = 0;
+            while let Some(process) = tree::next_process(from) {
+                for_each_thread(process.pid, &mut |thread| {
+                    if thread.credentials().user.real == user {
+                        body(thread);
+                    }
+                });
+                from = process.pid.saturating_add(1);
+            }
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
+}
+
+fn for_each_thread(pid: tree::Pid, body: &mut dyn FnMut(&Task)) {
+    let mut from = 0;
+    while let Some(thread) = tree::next_thread(pid, from) {
+        body(&thread);
+        from = thread.tid.saturating_add(1);
+    }
+}
+
+/// getpriority(2): 20 less the lowest nice value, so that no answer looks like an error.
+pub fn getpriority(task: &Task, which: u32, who: u32) -> Result<usize, Errno> {
+    let mut most = None;
+    for_each_meant(task, which, who, |thread| most = most.max(Some(20 - thread.nice.load(Ordering::Relaxed))))?;
+    most.map(|most| most as usize).ok_or(Errno::ESRCH)
+}
+
+/// setpriority(2). Every task that may be changed is; the last refusal is the answer.
+pub fn setpriority(task: &Task, which: u32, who: u32, nice: i32) -> Result<(), Errno> {
+    let nice = nice.clamp(-20, 19);
+    let mut refused = None;
+    let mut found = false;
+    for_each_meant(task, which, who, |thread| {
+        found = true;
+        match may_set_nice(task, thread, nice) {
+            Ok(()) => task::priority::set_nice(task, thread, nice),
+            Err(errno) => refused = Some(errno),
+        }
+    })?;
+    match refused {
+        Some(errno) => Err(errno),
+        None if found => Ok(()),
+        None => Err(Errno::ESRCH),
+    }
+}
+
+/// EPERM for another user's task; EACCES for a raise beyond RLIMIT_NICE. CAP_SYS_NICE overrides both.
+fn may_set_nice(task: &Task, target: &Task, nice: i32) -> Result<(), Errno> {
+    let (caller, other) = (task.credentials(), target.credentials());
+    if caller.has(Capabilities::SYS_NICE) {
+        return Ok(());
+    }
+    if other.user.real != caller.user.effective && other.user.effective != caller.user.effective {
+        return Err(Errno::EPERM);
+    }
+    let raises = nice < target.nice.load(Ordering::Relaxed);
+    if raises && (20 - nice) as u64 > target.limit(RLIMIT_NICE) { Err(Errno::EACCES) } else { Ok(()) }
+}
+
+/// Bits of the CPUs that run, in word `index` of a mask.
+fn online_word(index: usize) -> u64 {
+    let online = |cpu: usize| scheduler::statistics(cpu).is_some_and(|cpu| cpu.online);
+    (0..64).filter(|bit| online(index.saturating_mul(64).saturating_add(*bit))).fold(0, |word, bit| word | 1 << bit)
+}
+
+fn mask_words() -> usize {
+    scheduler::cpu_count().div_ceil(64)
+}
+
+/// sched_getaffinity(2): every task may run everywhere. Answers the bytes written.
+pub fn sched_getaffinity(task: &Task, pid: i32, length: u32, mask: usize) -> Result<usize, Errno> {
+    let length = length as usize;
+    if length.saturating_mul(8) < scheduler::cpu_count() || !length.is_multiple_of(8) {
+        return Err(Errno::EINVAL);
+    }
+    find(task, pid)?;
+    let words = mask_words().min(length / 8);
+    for index in 0..words {
+        UserPtr::<u64>::new(mask).element(index).write(&online_word(index))?;
+    }
+    Ok(words * 8)
+}
+
+/// sched_setaffinity(2): only what leaves all CPUs allowed.
+pub fn sched_setaffinity(task: &Task, pid: i32, length: u32, mask: usize) -> Result<(), Errno> {
+    let length = length as usize;
+    let (mut any, mut all) = (false, true);
+    for index in 0..mask_words() {
+        let mut bytes = [0; 8];
+        let known = length.saturating_sub(index * 8).min(8);
+        UserSlice::new(mask.wrapping_add(index * 8), known).read(&mut bytes[..known])?;
+        let online = online_word(index);
+        let wanted = u64::from_le_bytes(bytes) & online;
+        any |= wanted != 0;
+        all &= wanted == online;
+    }
+    let other = find(task, pid)?;
+    if let Some(other) = other {
+        let (caller, target) = (task.credentials(), other.credentials());
+        let owner = caller.user.effective == target.user.effective || caller.user.effective == target.user.real;
+        if !owner && !caller.has(Capabilities::SYS_NICE) {
+            return Err(Errno::EPERM);
+        }
+    }
+    if any && !all {
+        task::stub("sched_setaffinity: fewer than all CPUs");
+    }
+    if all { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+/// EINVAL for a negative number, as the scheduler's calls have it.
+fn check_scheduled(task: &Task, pid: i32) -> Result<(), Errno> {
+    if pid < 0 {
+        return Err(Errno::EINVAL);
+    }
+    find(task, pid).map(|_| ())
+}
+
+/// sched_getscheduler(2): SCHED_OTHER is all there is.
+pub fn sched_getscheduler(task: &Task, pid: i32) -> Result<usize, Errno> {
+    check_scheduled(task, pid).map(|()| SCHED_NORMAL as usize)
+}
+
+pub fn sched_getparam(task: &Task, pid: i32, place: UserPtr<i32>) -> Result<(), Errno> {
+    let place = place.non_null().ok_or(Errno::EINVAL)?;
+    check_scheduled(task, pid)?;
+    place.write(&0)
+}
+
+pub fn sched_get_priority_max(_: &Task, policy: u32) -> Result<usize, Errno> {
+    priorities(policy).map(|(_, most)| most)
+}
+
+pub fn sched_get_priority_min(_: &Task, policy: u32) -> Result<usize, Errno> {
+    priorities(policy).map(|(least, _)| least)
+}
+
+/// The static priorities of a policy (sched(7)), whether it is there or not.
+fn priorities(policy: u32) -> Result<(usize, usize), Errno> {
+    match policy {
+        SCHED_FIFO | SCHED_RR => Ok((1, 99)),
+        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE | SCHED_DEADLINE => Ok((0, 0)),
+        _ => Err(Errno::EINVAL),
+    }
+}

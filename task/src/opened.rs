@@ -1,0 +1,115 @@
+//! Open files as memory sees them: mapped, and executed.
+use crate::image::Executable;
+use abi::Errno;
+use abi::file::{Access, FileType, MountFlags, OpenFlags, mode};
+use alloc::sync::Arc;
+use cache::PageCache;
+use core::fmt;
+use memory::Writer;
+use mm::{Backing, MappedFile};
+use vfs::{Credentials, Last, Mapping, OpenFile, Origin, Path};
+
+/// An open file whose pages are mapped. Keeps the file open.
+pub struct MappedOpenFile {
+    file: Arc<OpenFile>,
+    cache: Arc<PageCache>,
+    root: Path,
+}
+
+impl MappedOpenFile {
+    /// `root` is where paths in /proc/PID/maps start. ENODEV for what has no pages.
+    pub fn new(file: &Arc<OpenFile>, root: &Path) -> Result<Arc<Self>, Errno> {
+        match file.mapping()? {
+            Mapping::Cache(cache) => Ok(Arc::new(Self { file: file.clone(), cache, root: root.clone() })),
+            _ => Err(Errno::ENODEV),
+        }
+    }
+
+    pub fn file(&self) -> &Arc<OpenFile> {
+        &self.file
+    }
+}
+
+impl MappedFile for MappedOpenFile {
+    fn cache(&self) -> &Arc<PageCache> {
+        &self.cache
+    }
+
+    fn numbers(&self) -> (u64, u64) {
+        let inode = self.file.inode();
+        (inode.superblock().device().encode(), inode.number())
+    }
+
+    fn path(&self, output: &mut dyn fmt::Write) -> fmt::Result {
+        let text = self.file.path().text(&self.root).unwrap_or_default();
+        for &byte in &text {
+            // As seq_path: what would break the line is written in octal.
+            match byte {
+                b'\n' => output.write_str("\\012")?,
+                byte => output.write_char(char::from(byte))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What mmap(2) maps of an open file, from page `page` on.
+pub fn backing(file: &Arc<OpenFile>, root: &Path, page: u64) -> Result<Backing, Errno> {
+    match file.mapping()? {
+        Mapping::Zeros => Ok(Backing::Anonymous),
+        Mapping::Cache(_) => Ok(Backing::file(MappedOpenFile::new(file, root)?, page)),
+        Mapping::Device { .. } => {
+            crate::stub("mmap of device memory");
+            Err(Errno::ENODEV)
+        }
+    }
+}
+
+/// A program's file.
+pub struct OpenedExecutable {
+    mapped: Arc<MappedOpenFile>,
+}
+
+impl OpenedExecutable {
+    /// Opens a file for execution. EACCES for what is no regular file, may not be executed, or lies on a mount without
+    /// programs.
+    pub fn open(origin: &Origin<'_>, path: &[u8]) -> Result<Arc<Self>, Errno> {
+        Self::of(origin, vfs::resolve(origin, path, Last::Follow)?)
+    }
+
+    /// The same for a place that was found already (execveat(2)).
+    pub fn of(origin: &Origin<'_>, place: Path) -> Result<Arc<Self>, Errno> {
+        let inode = place.inode()?;
+        if inode.kind() != FileType::Regular || place.mount.flags().contains(MountFlags::NO_EXECUTE) {
+            return Err(Errno::EACCES);
+        }
+        inode.check_access(origin.credentials, Access::EXECUTE)?;
+        let file = OpenFile::open(place, OpenFlags::empty(), origin.credentials)?;
+        Ok(Arc::new(Self { mapped: MappedOpenFile::new(&file, &origin.context.root)? }))
+    }
+
+    /// The credentials that a program in this file gets from a caller with `old` ones, and whether it gained rights by it:
+    /// set-user-ID and set-group-ID bits, unless the mount ignores them.
+    pub fn credentials(&self, old: &Arc<Credentials>) -> (Arc<Credentials>, bool) {
+        let file = &self.mapped.file;
+        let inode = file.inode();
+        let permissions = inode.permissions();
+        let honoured = !file.path().mount.flags().contains(MountFlags::NO_SET_ID);
+        let user = (honoured && permissions & mode::SET_USER != 0).then(|| inode.user());
+        let group_bits = mode::SET_GROUP | mode::GROUP_EXECUTE;
+        let group = (honoured && permissions & group_bits == group_bits).then(|| inode.group());
+        crate::execute::credentials_after(old, user, group)
+    }
+}
+
+impl exec::Image for OpenedExecutable {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.mapped.cache.read(offset, &mut Writer::kernel(buffer))
+    }
+}
+
+impl Executable for OpenedExecutable {
+    fn mapped(&self) -> Arc<dyn MappedFile> {
+        self.mapped.clone()
+    }
+}

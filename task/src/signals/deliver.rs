@@ -1,0 +1,297 @@
+//! What a thread does about its signals before it returns to user mode.
+use super::send::{Information, force, tell_parent};
+use super::state::{ChildChange, Stop};
+use crate::exit;
+use crate::task::Task;
+use crate::{Answer, Restart, tree};
+use ::signal::{
+    Decision, Deliver, FrameRequest, Interrupted, Outcome, Registers, SavedContext, Signal, VectorState, decide,
+    dequeue,
+};
+use abi::Errno;
+use abi::raw::general::{__NR_restart_syscall, CLD_STOPPED, SIGKILL, SIGSEGV};
+use core::ops::ControlFlow;
+use core::sync::atomic::Ordering;
+use memory::UserSlice;
+use sync::thread::work;
+use sync::{Sleep, Thread};
+use trap::UserContext;
+
+/// Length of `syscall` and of `int 0x80`.
+const CALL_LENGTH: u64 = 2;
+
+/// Serves the thread's work bits; breaks off where the thread is to end.
+pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
+    let Some(thread) = task.thread() else { return ControlFlow::Break(()) };
+    let bits = thread.work();
+    if bits == 0 {
+        return ControlFlow::Continue(());
+    }
+    thread.remove_work(work::SIGNAL | work::NOTIFY);
+    crate::priority::apply(task);
+    loop {
+        if task.signals.ending.load(Ordering::Acquire) {
+            return ControlFlow::Break(());
+        }
+        match next(task) {
+            Next::Nothing => break,
+            Next::Handler(signal, information, deliver) => {
+                run_handler(task, context, signal, &information, &deliver);
+                return ControlFlow::Continue(());
+            }
+            Next::End { signal, core } => exit::exit_group(task, signal.number() | if core { 0x80 } else { 0 } & 0x7f),
+            Next::Stop(signal) => stop(task, signal),
+            Next::Again => {}
+        }
+    }
+    finish_call(task, context, None);
+    if thread.work() & work::RESTORE_MASK != 0 {
+        thread.remove_work(work::RESTORE_MASK);
+        if let Some(mask) = task.signals.take_saved_mask() {
+            task.set_signal_mask(mask);
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+enum Next {
+    Nothing,
+    Handler(Signal, ::signal::Information, Deliver),
+    End {
+        signal: Signal,
+        core: bool,
+    },
+    Stop(u8),
+    /// The signal came to nothing; there may be others.
+    Again,
+}
+
+fn next(task: &Task) -> Next {
+    let mut group = task.process.signals.lock();
+    if let Stop::Stopping { signal, .. } | Stop::Stopped { signal } = group.stop {
+        return Next::Stop(signal);
+    }
+    let mask = task.signals.mask();
+    let taken = dequeue(&mut task.signals.own.lock().pending, &mut group.pending, mask);
+    let Some((signal, information, spent)) = taken else { return Next::Nothing };
+    let action = *group.actions.lock().get(signal);
+    let decision = decide(signal, &action, mask, group.unkillable);
+    if let Decision::Deliver(_) = decision {
+        group.actions.lock().consume(signal);
+    }
+    drop(group);
+    drop(spent);
+    match decision {
+        Decision::Deliver(deliver) => Next::Handler(signal, information, deliver),
+        // Core files are not written yet, so the status does not claim one.
+        Decision::Terminate { core: _ } => Next::End { signal, core: false },
+        Decision::Stop { unless_orphaned } => {
+            if unless_orphaned && tree::lock().is_orphaned(task.process.group(), None) {
+                return Next::Again;
+            }
+            begin_stop(task, signal);
+            Next::Again
+        }
+        Decision::Continue | Decision::Ignore => Next::Again,
+    }
+}
+
+/// Asks every thread of the process to stop.
+fn begin_stop(task: &Task, signal: Signal) {
+    let tree = tree::lock();
+    let mut group = task.process.signals.lock();
+    if group.stop != Stop::Running || group.is_exiting() {
+        return;
+    }
+    let left = tree.threads(task.process.pid).count();
+    group.stop = Stop::Stopping { signal: signal.number() as u8, left };
+    for thread in
+        tree.threads(task.process.pid).filter(|other| other.tid != task.tid).filter_map(|other| other.thread())
+    {
+        thread.add_work(work::SIGNAL);
+        scheduler::interrupt_sleep(thread);
+    }
+}
+
+/// Stops this thread until SIGCONT or a fatal signal. The last thread to stop tells the parent.
+fn stop(task: &Task, signal: u8) {
+    let last = {
+        let mut group = task.process.signals.lock();
+        match group.stop {
+            Stop::Stopping { signal, left } if left > 1 => {
+                group.stop = Stop::Stopping { signal, left: left - 1 };
+                false
+            }
+            Stop::Stopping { signal, .. } => {
+                group.stop = Stop::Stopped { signal };
+                group.note_change(ChildChange::Stopped(signal));
+                true
+            }
+            _ => false,
+        }
+    };
+    if last {
+        tell_parent(&task.process, CLD_STOPPED, u32::from(signal));
+    }
+    let running = || (task.process.signals.lock().stop == Stop::Running).then_some(());
+    let _ = sync::park(Sleep::Stopped, None, running);
+    if let Some(thread) = task.thread() {
+        thread.add_work(work::SIGNAL);
+    }
+}
+
+/// Settles what becomes of an interrupted system call; `handler` runs next, or none does.
+fn finish_call(task: &Task, context: &mut UserContext, handler: Option<&Deliver>) {
+    let Some(restart) = task.signals.interrupted.lock().take() else { return };
+    let restart = match restart {
+        Restart::Always => ::signal::Restart::Always,
+        Restart::IfFlagged => ::signal::Restart::IfFlagged,
+        Restart::WithoutHandler => ::signal::Restart::NoHandler,
+        Restart::Block => ::signal::Restart::Block,
+    };
+    match Interrupted(restart).outcome(handler) {
+        Outcome::Interrupted => {}
+        Outcome::Again => {
+            context.rax = context.original_rax;
+            context.rip = context.rip.wrapping_sub(CALL_LENGTH);
+        }
+        Outcome::RestartSystemCall => {
+            context.rax = u64::from(__NR_restart_syscall);
+            context.rip = context.rip.wrapping_sub(CALL_LENGTH);
+        }
+    }
+}
+
+fn run_handler(
+    task: &Task,
+    context: &mut UserContext,
+    signal: Signal,
+    information: &::signal::Information,
+    deliver: &Deliver,
+) {
+    finish_call(task, context, Some(deliver));
+    let mask = task.signals.take_saved_mask().unwrap_or_else(|| task.signals.mask());
+    if let Some(thread) = task.thread() {
+        thread.remove_work(work::RESTORE_MASK);
+    }
+    let (stack, fault) = {
+        let own = task.signals.own.lock();
+        (own.alternate_stack, own.fault)
+    };
+    let registers = registers(context, fault);
+    let Some(image) = vector_image() else { return fail(task, signal) };
+    let request = FrameRequest {
+        signal,
+        information,
+        deliver,
+        registers: &registers,
+        mask,
+        stack: &stack,
+        vector: VectorState { image: &image, components: arch::user_state::component_mask() },
+    };
+    let written = request.write(|address, bytes| UserSlice::new(address as usize, bytes.len()).write(bytes));
+    let Ok(entry) = written else { return fail(task, signal) };
+    task.signals.own.lock().alternate_stack.delivered();
+    (context.rip, context.rsp) = (entry.rip, entry.rsp);
+    (context.rdi, context.rsi, context.rdx, context.rax) = (entry.rdi, entry.rsi, entry.rdx, entry.rax);
+    context.rflags = entry.eflags;
+    (context.cs, context.ss) = (u64::from(trap::USER_CODE), u64::from(trap::USER_DATA));
+    context.original_rax = u64::MAX;
+    context.load_in_full();
+    Thread::with_user_state(|state| {
+        let (fs, gs) = (state.fs_base, state.gs_base);
+        state.reset();
+        (state.fs_base, state.gs_base) = (fs, gs);
+    });
+    task.set_signal_mask(deliver.mask);
+}
+
+/// A handler's frame cannot be built: SIGSEGV, fatal if that was the signal.
+fn fail(task: &Task, signal: Signal) {
+    if signal.number() == SIGSEGV {
+        return exit::exit_group(task, SIGSEGV);
+    }
+    force(task, SIGSEGV, Information::kernel(), None);
+    let _ = SIGKILL;
+}
+
+fn vector_image() -> Option<alloc::vec::Vec<u8>> {
+    let mut image = alloc::vec::Vec::new();
+    image.try_reserve_exact(arch::user_state::area_size()).ok()?;
+    Thread::with_user_state(|state| image.extend_from_slice(state.bytes()))?;
+    Some(image)
+}
+
+fn registers(context: &UserContext, fault: (usize, u64, u64)) -> Registers {
+    let (address, error, trap) = fault;
+    Registers {
+        r8: context.r8,
+        r9: context.r9,
+        r10: context.r10,
+        r11: context.r11,
+        r12: context.r12,
+        r13: context.r13,
+        r14: context.r14,
+        r15: context.r15,
+        rdi: context.rdi,
+        rsi: context.rsi,
+        rbp: context.rbp,
+        rbx: context.rbx,
+        rdx: context.rdx,
+        rax: context.rax,
+        rcx: context.rcx,
+        rsp: context.rsp,
+        rip: context.rip,
+        eflags: context.rflags,
+        cs: context.cs as u16,
+        ss: context.ss as u16,
+        error,
+        trap,
+        cr2: address as u64,
+    }
+}
+
+/// rt_sigreturn(2): the registers that the handler's frame holds. Whatever makes no sense ends in SIGSEGV.
+pub fn sigreturn(task: &Task, context: &mut UserContext) -> Answer {
+    let result = restore(task, context);
+    if result.is_err() {
+        force(task, SIGSEGV, Information::kernel(), None);
+    }
+    // The answer is whatever RAX was before the signal.
+    Ok(context.rax as usize)
+}
+
+fn restore(task: &Task, context: &mut UserContext) -> Result<(), Errno> {
+    let read = |address: u64, bytes: &mut [u8]| UserSlice::new(address as usize, bytes.len()).read(bytes);
+    let saved = SavedContext::read(context.rsp, read)?;
+    let mut area = vector_image().ok_or(Errno::ENOMEM)?;
+    let mask = Thread::with_user_state(|state| state.mxcsr_mask()).unwrap_or(0xffbf);
+    let present =
+        ::signal::restore_vector_state(saved.vector, &mut area, arch::user_state::component_mask(), mask, read)?;
+    Thread::with_user_state(|state| {
+        if present {
+            state.replace(&area);
+        } else {
+            let (fs, gs) = (state.fs_base, state.gs_base);
+            state.reset();
+            (state.fs_base, state.gs_base) = (fs, gs);
+        }
+    });
+    let from = &saved.registers;
+    (context.r8, context.r9, context.r10, context.r11) = (from.r8, from.r9, from.r10, from.r11);
+    (context.r12, context.r13, context.r14, context.r15) = (from.r12, from.r13, from.r14, from.r15);
+    (context.rdi, context.rsi, context.rbp, context.rbx) = (from.rdi, from.rsi, from.rbp, from.rbx);
+    (context.rdx, context.rax, context.rcx, context.rsp) = (from.rdx, from.rax, from.rcx, from.rsp);
+    (context.rip, context.rflags) = (from.rip, from.eflags);
+    (context.cs, context.ss) = (u64::from(from.cs), u64::from(from.ss));
+    if !saved.strict_stack_segment && from.ss != trap::USER_DATA {
+        context.ss = u64::from(trap::USER_DATA);
+    }
+    context.original_rax = u64::MAX;
+    context.load_in_full();
+    let mut own = task.signals.own.lock();
+    let _ = own.alternate_stack.set(from.rsp, &saved.stack);
+    drop(own);
+    task.set_signal_mask(saved.mask);
+    Ok(())
+}
