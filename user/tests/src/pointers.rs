@@ -74,7 +74,7 @@ fn prepare() {
         let mut number = 0u32;
         libc::ioctl(master, libc::TIOCGPTN, &mut number);
         place(libc::open(c(&format!("/dev/pts/{number}")).as_ptr(), libc::O_RDWR | libc::O_NOCTTY), TERMINAL);
-        place(libc::eventfd(5, 0), EVENT);
+        place(libc::eventfd(1000, libc::EFD_SEMAPHORE), EVENT);
         // Where these are missing, their rows answer with EBADF, which is refused: so they stay closed only with ENOSYS.
         let epoll = libc::epoll_create1(0);
         if epoll >= 0 {
@@ -111,12 +111,12 @@ fn wild() -> Vec<usize> {
     ]
 }
 
-/// The last byte before an unmapped page; what precedes is no zero, so that no string ends there.
+/// The last byte before a page that cannot be used; what precedes is no zero, so that no string ends there.
 fn edge() -> usize {
     let area = map(2 * PAGE);
     unsafe {
         std::ptr::write_bytes(area, b'a', PAGE);
-        must(libc::munmap(area.add(PAGE).cast(), PAGE));
+        must(libc::mprotect(area.add(PAGE).cast(), PAGE, libc::PROT_NONE));
     }
     area as usize + PAGE - 1
 }
