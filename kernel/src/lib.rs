@@ -12,6 +12,8 @@ pub mod command_line;
 #[cfg(target_os = "none")]
 mod console;
 #[cfg(target_os = "none")]
+mod console_device;
+#[cfg(target_os = "none")]
 mod cpus;
 #[cfg(target_os = "none")]
 pub mod devices;
@@ -20,6 +22,8 @@ mod hardware;
 mod interrupts;
 #[cfg(target_os = "none")]
 mod panic;
+#[cfg(target_os = "none")]
+mod ports;
 #[cfg(target_os = "none")]
 mod rootfs;
 #[cfg(target_os = "none")]

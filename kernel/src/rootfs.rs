@@ -1,12 +1,14 @@
 //! The first file system: a tmpfs, filled from the initial RAM disk, and PID 1 in it.
 use abi::Errno;
+use abi::file::{MountFlags, OpenFlags};
+use devfs::DevFs;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use boot::Information;
 use core::ops::Range;
 use memory::PAGE_SIZE;
 use time::Timespec;
-use vfs::{Credentials, FsContext, Namespace, Origin, Path, Vfs};
+use vfs::{Credentials, DescriptorTable, FsContext, Namespace, Origin, Path, Vfs};
 
 /// File times are the real-time clock's.
 struct RealTime;
@@ -38,7 +40,7 @@ impl Root {
 /// ENOMEM.
 pub fn mount() -> Result<Root, Errno> {
     let vfs = Vfs::new(Arc::new(RealTime));
-    let memory: u64 = memory::statistics().iter().map(|zone| zone.managed as u64 * 4096).sum();
+    let memory: u64 = memory::statistics().iter().map(|zone| zone.managed as u64).sum();
     vfs.register(Arc::new(tmpfs::TmpfsType::new("tmpfs", memory)));
     vfs.register(Arc::new(tmpfs::TmpfsType::new("ramfs", memory)));
     let superblock = tmpfs::Tmpfs::unlimited(&vfs, "rootfs");
@@ -47,6 +49,41 @@ pub fn mount() -> Result<Root, Errno> {
     let context = Arc::new(FsContext { root: root.clone(), current: root, umask: 0 });
     let namespace = Arc::new(Namespace::new(mount));
     Ok(Root { vfs, namespace, context, credentials: Arc::new(Credentials::root()) })
+}
+
+/// Makes devtmpfs with the memory devices, and /dev for it to be mounted on.
+///
+/// # Errors
+/// ENOMEM.
+pub fn devices(root: &Root) -> Result<Arc<DevFs>, Errno> {
+    let devices = DevFs::new(tmpfs::Tmpfs::unlimited(&root.vfs, "devtmpfs"))?;
+    devfs::register_memory_devices(&devices)?;
+    Ok(Arc::new(devices))
+}
+
+/// Mounts /dev, and opens the console there as the first three descriptors of PID 1.
+pub fn console(root: &Root) -> DescriptorTable {
+    let table = DescriptorTable::new();
+    let origin = root.origin();
+    let _ = vfs::calls::make_directory_at(&origin, b"/dev", 0o755);
+    let request = vfs::calls::MountRequest {
+        source: b"devtmpfs",
+        target: b"/dev",
+        kind: b"devtmpfs",
+        flags: MountFlags::empty(),
+        data: b"",
+    };
+    let mounted = vfs::calls::mount(&root.vfs, &root.namespace, &origin, &request);
+    let opened = mounted.and_then(|()| vfs::calls::open_at(&origin, b"/dev/console", OpenFlags::READ_WRITE, 0));
+    match opened {
+        Ok(file) => {
+            for _ in 0..3 {
+                let _ = table.install(file.clone(), false, u64::MAX);
+            }
+        }
+        Err(errno) => klog::warning!("unable to open an initial console: {errno:?}"),
+    }
+    table
 }
 
 /// The initial RAM disk, read a page at a time; a page that has been read belongs to the zones again.

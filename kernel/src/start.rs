@@ -1,6 +1,6 @@
 //! Start-up, in order.
 use crate::command_line::CommandLine;
-use crate::{console, cpus, hardware, interrupts, panic, rootfs, timekeeping, traps};
+use crate::{console, console_device, cpus, devices, hardware, interrupts, panic, ports, rootfs, timekeeping, traps};
 use acpi_platform::Platform;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -40,7 +40,7 @@ pub fn main(information: Information) -> ! {
     let platform = hardware::discover(&information);
     start_cpus(&information, &command_line, &platform, hertz);
     klog::info!("cycles from entry {}", arch::instructions::read_tsc() - information.entry_tsc);
-    let thread = scheduler::spawn(move || first_thread(information, command_line));
+    let thread = scheduler::spawn(move || first_thread(information, command_line, platform));
     assert!(thread.is_some(), "no memory for the first thread");
     scheduler::idle()
 }
@@ -89,12 +89,18 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
 }
 
 /// The rest of start-up, where sleeping is allowed.
-fn first_thread(information: Information, command_line: CommandLine) {
+fn first_thread(information: Information, command_line: CommandLine, platform: Platform) {
     task::machine::set(&hardware::End);
     task::futexes::start(scheduler::cpu_count(), arch::instructions::read_tsc() | 1);
     task::life::set_dispatch(syscall::dispatch);
     let root = rootfs::mount().expect("no memory for the root file system");
     syscall::set_vfs(&root.vfs);
+    syscall::paths::set_namespace(root.namespace.clone());
+    let devices = rootfs::devices(&root).expect("no memory for /dev");
+    devices::start_serial(&platform);
+    console_device::register(&devices).expect("no memory for /dev/console");
+    ports::register(devices).expect("the ports' numbers are free");
+    devices::start(&platform, &ports::OBSERVER);
     rootfs::unpack(&root, &information);
     let init = init(&root, &command_line);
     klog::info!("Entry to init: {} cycles", arch::instructions::read_tsc() - information.entry_tsc);
@@ -114,6 +120,6 @@ fn init(root: &rootfs::Root, command_line: &CommandLine) -> task::Init {
         arguments: command_line.init_arguments().map(bytes).collect(),
         environment,
         context: root.context.clone(),
-        descriptors: vfs::DescriptorTable::new(),
+        descriptors: rootfs::console(root),
     }
 }

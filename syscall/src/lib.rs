@@ -19,6 +19,7 @@ pub mod handler;
 mod locks;
 mod memory_calls;
 mod origin;
+pub mod paths;
 mod pipes;
 mod poll;
 mod process;
