@@ -6,11 +6,7 @@
 //!
 //! A test is a function that panics when it fails. It runs in a forked child that is the leader of a process group, in a
 //! fresh folder, as root, with a time-out; the group is killed afterwards.
-#![expect(
-    clippy::missing_safety_doc,
-    clippy::undocumented_unsafe_blocks,
-    reason = "calls of libc, most of them wrong on purpose"
-)]
+#![expect(clippy::undocumented_unsafe_blocks, reason = "calls of libc, most of them wrong on purpose")]
 
 mod call;
 mod child;

@@ -67,7 +67,8 @@ fn prepare() {
         place(libc::open(c"file".as_ptr(), libc::O_RDWR), PLAIN);
         let (source, sink) = crate::child::pipe();
         libc::write(sink, c"0123456789".as_ptr().cast(), 10);
-        (place(source, SOURCE), place(sink, SINK));
+        place(source, SOURCE);
+        place(sink, SINK);
         place(libc::open(c".".as_ptr(), libc::O_RDONLY), FOLDER);
         let master = must(libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY));
         libc::unlockpt(master);
@@ -159,7 +160,8 @@ fn check(row: &Row, wrong: *mut u64) {
             wrong.add(2).write_volatile(1);
         };
         // All that is mapped comes before what is unmapped, which would otherwise be mapped again.
-        let (edge, read_only) = (edge(), map_as(PAGE, libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as usize);
+        let (edge, read_only) =
+            (edge(), map_as(PAGE, libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as usize);
         good();
         for pointer in wild() {
             let answer = call(row, pointer);
@@ -168,7 +170,8 @@ fn check(row: &Row, wrong: *mut u64) {
             }
         }
         let answer = call(row, edge);
-        if !refused(answer) && !(row.2 == Partly && answer.is_ok_and(|count| count <= 1)) {
+        let short = row.2 == Partly && answer.is_ok_and(|count| count <= 1);
+        if !refused(answer) && !short {
             note(edge, answer);
         }
         if row.2 != Reads && row.2 != Partly {

@@ -449,7 +449,8 @@ fn names_of_pseudo_terminals() {
     let mut status: libc::stat = unsafe { zeroed() };
     must(unsafe { libc::fstat(slave, &mut status) });
     assert_eq!(libc::major(status.st_rdev), 136);
-    (close(slave), close(master));
+    close(slave);
+    close(master);
     assert!(!std::fs::exists(&name).unwrap());
 }
 
