@@ -1,6 +1,6 @@
 //! Tests that run inside the machine: an ordinary static Linux program, one process for each test.
 //!
-//! `guest-tests list` prints the names; `guest-tests run [NAME…]` runs those whose names start with one of the given (all
+//! `guest-tests list` prints the names; `guest-tests run [--quiet] [NAME…]` runs those whose names start with one of the given (all
 //! without any), prints `ok NAME` or `not ok NAME: why`, and exits with the number of failures (at most 100);
 //! `guest-tests stress KIND COUNT` does one thing very often. A test says what Linux does: one that fails on Linux is wrong.
 //!
@@ -92,7 +92,7 @@ fn main() {
         ["stress", kind, count] => stress::run(kind, count),
         ["child", what @ ..] => processes::re_executed(what),
         _ => {
-            eprintln!("usage: guest-tests list | run [NAME…] | stress fork|thread|pipe|file|map COUNT");
+            eprintln!("usage: guest-tests list | run [--quiet] [NAME…] | stress fork|thread|pipe|file|map COUNT");
             2
         }
     };
