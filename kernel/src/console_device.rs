@@ -83,7 +83,9 @@ impl FileOperations for Opening {
                     if file.flags().contains(OpenFlags::NON_BLOCKING) {
                         return if done + sent > 0 { Ok(done + sent) } else { Err(Errno::EAGAIN) };
                     }
-                    port.writers().wait(Sleep::Interruptible, None, || (port.room() > 0).then_some(())).map_err(ended)?;
+                    port.writers()
+                        .wait(Sleep::Interruptible, None, || (port.room() > 0).then_some(()))
+                        .map_err(ended)?;
                 }
             }
             done += length;
@@ -112,11 +114,14 @@ impl FileOperations for Opening {
 pub fn register(devices: &DevFs) -> Result<(), Errno> {
     let mut bytes = VecDeque::new();
     bytes.try_reserve_exact(KEPT).map_err(|_| Errno::ENOMEM)?;
-    let input: &'static Input =
-        alloc::boxed::Box::leak(alloc::boxed::Box::new(Input { bytes: SpinLock::new(Rank::Device, bytes), readers: PollQueue::new() }));
+    let input: &'static Input = alloc::boxed::Box::leak(alloc::boxed::Box::new(Input {
+        bytes: SpinLock::new(Rank::Device, bytes),
+        readers: PollQueue::new(),
+    }));
     if let Some(port) = crate::devices::serial() {
         port.set_sink(input);
     }
-    let node = Node { name: "console", kind: FileType::CharacterDevice, number: DeviceNumber::new(5, 1), permissions: 0o600 };
+    let node =
+        Node { name: "console", kind: FileType::CharacterDevice, number: DeviceNumber::new(5, 1), permissions: 0o600 };
     devices.add(&node, 1, "console", Arc::new(ConsoleDevice { input }))
 }

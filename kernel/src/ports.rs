@@ -54,7 +54,13 @@ impl Observer for PortNodes {
 /// EBUSY.
 pub fn register(devices: Arc<DevFs>) -> Result<(), Errno> {
     let numbers = DeviceNumber::new(MAJOR, 0);
-    devices.superblock().vfs().devices.register(FileType::CharacterDevice, numbers, 256, "virtio-portsdev", Arc::new(PortDevice))?;
+    devices.superblock().vfs().devices.register(
+        FileType::CharacterDevice,
+        numbers,
+        256,
+        "virtio-portsdev",
+        Arc::new(PortDevice),
+    )?;
     let _ = DEVICES.set(devices);
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! The first file system: a tmpfs, filled from the initial RAM disk, and PID 1 in it.
 use abi::Errno;
 use abi::file::{MountFlags, OpenFlags};
-use devfs::DevFs;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use boot::Information;
 use core::ops::Range;
+use devfs::DevFs;
 use memory::PAGE_SIZE;
 use time::Timespec;
 use vfs::{Credentials, DescriptorTable, FsContext, Namespace, Origin, Path, Vfs};

@@ -22,7 +22,12 @@ pub fn set_namespace(namespace: Arc<Namespace>) {
 
 const HERE: Fd = Fd(AT_FDCWD);
 
-fn at<R>(task: &Task, folder: Fd, path: UserString, body: impl FnOnce(&Origin<'_>, &[u8]) -> Result<R, Errno>) -> Result<R, Errno> {
+fn at<R>(
+    task: &Task,
+    folder: Fd,
+    path: UserString,
+    body: impl FnOnce(&Origin<'_>, &[u8]) -> Result<R, Errno>,
+) -> Result<R, Errno> {
     let path = read_path(path)?;
     with_origin(task, folder, |origin| body(origin, &path))
 }
@@ -44,7 +49,14 @@ pub fn fstat(task: &Task, fd: Fd, place: UserPtr<Stat>) -> Result<(), Errno> {
     place.write(&file(task, fd)?.inode().stat())
 }
 
-pub fn statx(task: &Task, folder: Fd, path: UserString, flags: u32, mask: u32, place: UserPtr<Statx>) -> Result<(), Errno> {
+pub fn statx(
+    task: &Task,
+    folder: Fd,
+    path: UserString,
+    flags: u32,
+    mask: u32,
+    place: UserPtr<Statx>,
+) -> Result<(), Errno> {
     let flags = AtFlags::from_bits(flags & !(AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC)).ok_or(Errno::EINVAL)?;
     place.write(&at(task, folder, path, |origin, path| calls::statx_at(origin, path, flags, mask))?)
 }
@@ -116,7 +128,14 @@ pub fn rmdir(task: &Task, path: UserString) -> Result<(), Errno> {
     unlinkat(task, HERE, path, AT_REMOVEDIR)
 }
 
-pub fn renameat2(task: &Task, old_folder: Fd, old: UserString, folder: Fd, new: UserString, flags: u32) -> Result<(), Errno> {
+pub fn renameat2(
+    task: &Task,
+    old_folder: Fd,
+    old: UserString,
+    folder: Fd,
+    new: UserString,
+    flags: u32,
+) -> Result<(), Errno> {
     let flags = RenameFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let new = read_path(new)?;
     at(task, old_folder, old, |old_origin, old| {
@@ -132,7 +151,14 @@ pub fn rename(task: &Task, old: UserString, new: UserString) -> Result<(), Errno
     renameat2(task, HERE, old, HERE, new, 0)
 }
 
-pub fn linkat(task: &Task, old_folder: Fd, old: UserString, folder: Fd, new: UserString, flags: u32) -> Result<(), Errno> {
+pub fn linkat(
+    task: &Task,
+    old_folder: Fd,
+    old: UserString,
+    folder: Fd,
+    new: UserString,
+    flags: u32,
+) -> Result<(), Errno> {
     if flags & !(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL);
     }
@@ -159,7 +185,9 @@ pub fn symlink(task: &Task, target: UserString, path: UserString) -> Result<(), 
 }
 
 pub fn fchmodat(task: &Task, folder: Fd, path: UserString, mode: u32) -> Result<(), Errno> {
-    at(task, folder, path, |origin, path| calls::change_mode_at(origin, Place::Path(path, Last::Follow), AtFlags::empty(), mode))
+    at(task, folder, path, |origin, path| {
+        calls::change_mode_at(origin, Place::Path(path, Last::Follow), AtFlags::empty(), mode)
+    })
 }
 
 pub fn chmod(task: &Task, path: UserString, mode: u32) -> Result<(), Errno> {
@@ -179,7 +207,9 @@ fn owner(number: u32) -> Option<u32> {
 pub fn fchownat(task: &Task, folder: Fd, path: UserString, user: u32, group: u32, flags: u32) -> Result<(), Errno> {
     let flags = AtFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let last = if flags.contains(AtFlags::SYMLINK_NO_FOLLOW) { Last::Keep } else { Last::Follow };
-    at(task, folder, path, |origin, path| calls::change_owner_at(origin, Place::Path(path, last), flags, owner(user), owner(group)))
+    at(task, folder, path, |origin, path| {
+        calls::change_owner_at(origin, Place::Path(path, last), flags, owner(user), owner(group))
+    })
 }
 
 pub fn chown(task: &Task, path: UserString, user: u32, group: u32) -> Result<(), Errno> {
@@ -192,7 +222,9 @@ pub fn lchown(task: &Task, path: UserString, user: u32, group: u32) -> Result<()
 
 pub fn fchown(task: &Task, fd: Fd, user: u32, group: u32) -> Result<(), Errno> {
     let file = file(task, fd)?;
-    with_origin(task, HERE, |origin| calls::change_owner_at(origin, Place::File(&file), AtFlags::empty(), owner(user), owner(group)))
+    with_origin(task, HERE, |origin| {
+        calls::change_owner_at(origin, Place::File(&file), AtFlags::empty(), owner(user), owner(group))
+    })
 }
 
 fn length(length: i64) -> Result<u64, Errno> {
@@ -276,7 +308,14 @@ fn optional(path: UserString) -> Result<Vec<u8>, Errno> {
     if path.0.is_null() { Ok(Vec::new()) } else { read_path(path) }
 }
 
-pub fn mount(task: &Task, source: UserString, target: UserString, kind: UserString, flags: u64, data: UserString) -> Result<(), Errno> {
+pub fn mount(
+    task: &Task,
+    source: UserString,
+    target: UserString,
+    kind: UserString,
+    flags: u64,
+    data: UserString,
+) -> Result<(), Errno> {
     let namespace = NAMESPACE.get().ok_or(Errno::ENOSYS)?;
     let (source, target, kind, data) = (optional(source)?, read_path(target)?, optional(kind)?, optional(data)?);
     let flags = MountFlags::from_bits_truncate(flags);

@@ -121,10 +121,7 @@ pub fn clone3(task: &Task, context: &mut UserContext, address: usize, size: usiz
 }
 
 fn rusage(found: &Found) -> Rusage {
-    let mut usage = Rusage::default();
-    usage.user_time = timeval(found.user_time);
-    usage.system_time = timeval(found.system_time);
-    usage
+    Rusage { user_time: timeval(found.user_time), system_time: timeval(found.system_time), ..Rusage::default() }
 }
 
 pub(crate) fn timeval(nanoseconds: u64) -> Timeval {

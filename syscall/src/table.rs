@@ -2,7 +2,7 @@
 use crate::dispatch::missing;
 use crate::handler::Handler;
 use crate::{
-    credentials, files, futex, memory_calls as memory, pipes, poll, process, resources, signals, system,
+    credentials, files, futex, memory_calls as memory, paths, pipes, poll, process, resources, signals, system,
     time_calls as time,
 };
 use abi::raw::general as numbers;

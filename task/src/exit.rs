@@ -82,7 +82,7 @@ fn end_process(process: &Process) {
 pub(crate) fn release_memory(task: &Task) {
     crate::futexes::exit_robust_list(task);
     let address = task.clear_child_tid.swap(0, Ordering::Relaxed);
-    if address != 0 && task.process.thread_count() > 1 || address != 0 && task.shares_memory() {
+    if address != 0 && (task.process.thread_count() > 1 || task.shares_memory()) {
         let _ = memory::UserPtr::<u32>::new(address).write(&0);
         crate::futexes::wake_address(task, address, 1);
     }

@@ -56,7 +56,7 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
     let main = move || {
         drop(owner.files.set_descriptors(Some(Arc::new(init.descriptors))));
         let program = Program { candidates: init.candidates, arguments: init.arguments, environment: init.environment };
-        life::main_with(owner, Box::new(UserContext::default()), move |task, context| {
+        life::main_with(owner, Box::default(), move |task, context| {
             execute_first(task, context, &program)
         });
     };
