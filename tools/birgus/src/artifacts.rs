@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// What no artifact depends on.
 const NOT_SOURCES: [&str; 7] = [".git", "target", "tests", "docs", ".ci", ".github", "birgus"];
 
+/// The guest's programs that link libc, which the small root does not have: statically.
+const WITH_LIBC: [&str; 1] = ["guest-tests"];
+
 /// Which build of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
@@ -54,7 +57,11 @@ pub fn program(paths: &Paths, name: &str) -> Result<PathBuf> {
         .finish();
     if !binary.exists() || !is_fresh(&mark, &fingerprint) {
         let package = format!("--package={name}");
-        cargo(paths, &format!("building {name}"), &["build", &package, "--profile=user"])?;
+        let mut arguments = vec!["rustc", &package, "--profile=user"];
+        if WITH_LIBC.contains(&name) {
+            arguments.extend(["--", "-Ctarget-feature=+crt-static"]);
+        }
+        cargo(paths, &format!("building {name}"), &arguments)?;
         stamp(&mark, &fingerprint)?;
     }
     Ok(binary)
@@ -86,14 +93,17 @@ pub fn has_symbol_section(image: &Path) -> Result<bool> {
 
 /// Runs cargo: with its own progress on a terminal, else in silence unless it fails.
 fn cargo(paths: &Paths, what: &str, arguments: &[&str]) -> Result<()> {
-    let program =
-        Program::new("cargo").args(arguments).folder(&paths.source).variable("CARGO_TARGET_DIR", &paths.target);
+    let program = Program::new("cargo")
+        .arg("--quiet")
+        .args(arguments)
+        .folder(&paths.source)
+        .variable("CARGO_TARGET_DIR", &paths.target);
     if std::io::stderr().is_terminal() {
-        if !program.arg("--quiet").openly()? {
+        if !program.openly()? {
             bail!("{what} failed");
         }
         return Ok(());
     }
     let _step = say::step(what);
-    program.arg("--quiet").quietly().with_context(|| format!("{what} failed"))
+    program.quietly().with_context(|| format!("{what} failed"))
 }

@@ -253,6 +253,7 @@ pub fn identity() -> i32 {
 }
 
 fn set_user_programs() {
+    crate::child::own_file_system();
     assert_eq!(set_user_program(0o755), End::Exit(8));
     assert_eq!(set_user_program(0o4755), End::Exit(1 + 4 + 8));
     assert_eq!(set_user_program(0o2755), End::Exit(2 + 4 + 8));
@@ -301,6 +302,7 @@ fn set_user_scripts_do_nothing() {
 }
 
 fn no_new_privileges() {
+    crate::child::own_file_system();
     must(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) });
     assert_eq!(set_user_program(0o4755), End::Exit(8));
 }

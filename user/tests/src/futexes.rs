@@ -36,8 +36,7 @@ crate::tests!(
 const PRIVATE: i32 = libc::FUTEX_PRIVATE_FLAG;
 
 fn word() -> &'static AtomicU32 {
-    let word = Box::leak(Box::new(AtomicU32::new(0)));
-    word
+    Box::leak(Box::new(AtomicU32::new(0)))
 }
 
 fn shared_word() -> &'static AtomicU32 {

@@ -1,16 +1,12 @@
 //! Tests that run inside the machine: an ordinary static Linux program, one process for each test.
 //!
-//! `guest-tests list` prints the names; `guest-tests run [NAME…]` runs those whose names start with one of the given (all
+//! `guest-tests list` prints the names; `guest-tests run [--quiet] [NAME…]` runs those whose names start with one of the given (all
 //! without any), prints `ok NAME` or `not ok NAME: why`, and exits with the number of failures (at most 100);
 //! `guest-tests stress KIND COUNT` does one thing very often. A test says what Linux does: one that fails on Linux is wrong.
 //!
 //! A test is a function that panics when it fails. It runs in a forked child that is the leader of a process group, in a
 //! fresh folder, as root, with a time-out; the group is killed afterwards.
-#![expect(
-    clippy::missing_safety_doc,
-    clippy::undocumented_unsafe_blocks,
-    reason = "calls of libc, most of them wrong on purpose"
-)]
+#![expect(clippy::undocumented_unsafe_blocks, reason = "calls of libc, most of them wrong on purpose")]
 
 mod call;
 mod child;
@@ -22,7 +18,9 @@ mod futexes;
 mod job_control;
 mod mappings;
 mod mounts;
+mod numbers;
 mod pipes;
+mod pointers;
 mod polling;
 mod privilege;
 mod processes;
@@ -78,6 +76,8 @@ const FAMILIES: &[&[Test]] = &[
     job_control::TESTS,
     system::TESTS,
     credentials::TESTS,
+    pointers::TESTS,
+    numbers::TESTS,
 ];
 
 fn main() {
@@ -92,7 +92,7 @@ fn main() {
         ["stress", kind, count] => stress::run(kind, count),
         ["child", what @ ..] => processes::re_executed(what),
         _ => {
-            eprintln!("usage: guest-tests list | run [NAME…] | stress fork|thread|pipe|file|map COUNT");
+            eprintln!("usage: guest-tests list | run [--quiet] [NAME…] | stress fork|thread|pipe|file|map COUNT");
             2
         }
     };

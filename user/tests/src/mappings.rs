@@ -190,7 +190,8 @@ fn mprotect_rejects_nonsense() {
 
 fn mremap_grows_and_moves() {
     let area = map(2 * PAGE);
-    (put(area, 0, 1), put(area, 1, 2));
+    put(area, 0, 1);
+    put(area, 1, 2);
     // A neighbour, so that it cannot grow in place.
     mmap(area as usize + 2 * PAGE, PAGE, PROT_NONE, PRIVATE | MAP_FIXED, -1, 0).unwrap();
     assert_eq!(sys!(libc::SYS_mremap, area, 2 * PAGE, 3 * PAGE, 0, 0), Err(libc::ENOMEM));
@@ -209,7 +210,8 @@ fn mremap_shrinks() {
 
 fn mremap_fixed() {
     let (from, to) = (map(2 * PAGE), map(2 * PAGE));
-    (put(from, 0, 5), put(to, 0, 6));
+    put(from, 0, 5);
+    put(to, 0, 6);
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
     assert_eq!(sys!(libc::SYS_mremap, from, 2 * PAGE, 2 * PAGE, flags, to), Ok(to as usize));
     assert_eq!(get(to, 0), 5);
@@ -276,7 +278,8 @@ fn madvise_answers() {
 
 fn mincore_tells_what_is_there() {
     let area = map(4 * PAGE);
-    (put(area, 1, 1), put(area, 3, 1));
+    put(area, 1, 1);
+    put(area, 3, 1);
     let mut there = [0xffu8; 4];
     assert_eq!(sys!(libc::SYS_mincore, area, 4 * PAGE, there.as_mut_ptr()), Ok(0));
     assert_eq!(there.map(|byte| byte & 1), [0, 1, 0, 1]);
@@ -407,7 +410,8 @@ fn truncation_under_a_mapping() {
     let file = file_of(3);
     let shared = mmap(0, 3 * PAGE, BOTH, MAP_SHARED, file.as_raw_fd(), 0).unwrap();
     let private = mmap(0, 3 * PAGE, BOTH, MAP_PRIVATE, file.as_raw_fd(), 0).unwrap();
-    (put(shared as *mut u8, 2, 7), put(private as *mut u8, 2, 7));
+    put(shared as *mut u8, 2, 7);
+    put(private as *mut u8, 2, 7);
     file.set_len(PAGE as u64 + 10).unwrap();
     for area in [shared, private] {
         let gone = Some(Fault { signal: libc::SIGBUS, code: 2, address: area + 2 * PAGE });

@@ -79,7 +79,8 @@ fn tmpfs_is_full() {
 }
 
 fn bind_shows_the_same() {
-    (folder("from"), folder("to"));
+    folder("from");
+    folder("to");
     fs::write("from/file", "x").unwrap();
     assert_eq!(mount("from", "to", "", libc::MS_BIND, ""), Ok(0));
     fs::write("to/other", "y").unwrap();
@@ -90,7 +91,8 @@ fn bind_shows_the_same() {
 }
 
 fn bind_of_a_file() {
-    (fs::write("from", "x").unwrap(), fs::write("to", "y").unwrap());
+    fs::write("from", "x").unwrap();
+    fs::write("to", "y").unwrap();
     assert_eq!(mount("from", "to", "", libc::MS_BIND, ""), Ok(0));
     assert_eq!(fs::read("to").unwrap(), b"x");
     folder("folder");

@@ -18,13 +18,18 @@ pub fn selected<'a>(families: &'a [&'a [Test]], names: &'a [&'a str]) -> impl It
     families.iter().flat_map(|family| family.iter()).filter(wanted)
 }
 
-/// Runs the tests that were asked for; answers the exit status.
+/// Runs the tests that were asked for; answers the exit status. `--quiet` as the first name: only failures are printed.
 pub fn run(families: &[&[Test]], names: &[&str]) -> i32 {
+    let (quiet, names) = match names {
+        ["--quiet", names @ ..] => (true, names),
+        names => (false, names),
+    };
     let mut failures = 0;
     let mut count = 0;
     for test in selected(families, names) {
         count += 1;
         match in_a_process(test) {
+            Ok(()) if quiet => {}
             Ok(()) => println!("ok {}", full_name(test)),
             Err(why) => {
                 failures += 1;
@@ -61,6 +66,8 @@ fn in_a_process(test: &Test) -> Result<(), String> {
         libc::kill(-process, libc::SIGKILL);
         let why = read_report(report[0]);
         libc::close(report[0]);
+        let mounted = crate::call::c(&format!("{folder}/mounted"));
+        libc::umount2(mounted.as_ptr(), libc::MNT_DETACH);
         let _ = std::fs::remove_dir_all(&folder);
         while libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) > 0 {}
         match outcome {

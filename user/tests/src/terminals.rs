@@ -338,6 +338,7 @@ fn settings_after_output() {
     assert_eq!(settings(slave).c_lflag & libc::ECHO, 0);
     assert_eq!(take(master, 100), b"before");
     put(master, b"typed ahead\n");
+    assert!(ready(slave));
     must(unsafe { libc::tcsetattr(slave, libc::TCSAFLUSH, &found) });
     assert!(!ready(slave), "TCSETSF discards what was typed");
 }
@@ -345,6 +346,7 @@ fn settings_after_output() {
 fn flush_discards() {
     let (master, slave) = silent();
     put(master, b"typed\n");
+    assert!(ready(slave));
     must(unsafe { libc::tcflush(slave, libc::TCIFLUSH) });
     assert!(!ready(slave));
     assert_eq!(errno(unsafe { libc::tcflush(slave, 77) }), libc::EINVAL);
@@ -449,7 +451,8 @@ fn names_of_pseudo_terminals() {
     let mut status: libc::stat = unsafe { zeroed() };
     must(unsafe { libc::fstat(slave, &mut status) });
     assert_eq!(libc::major(status.st_rdev), 136);
-    (close(slave), close(master));
+    close(slave);
+    close(master);
     assert!(!std::fs::exists(&name).unwrap());
 }
 

@@ -376,11 +376,19 @@ fn wait_is_restarted() {
 }
 
 fn children_of_another_thread() {
-    let child = std::thread::spawn(|| fork(|| 5)).join().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        sender.send(fork(|| 5)).unwrap();
+        held.recv().unwrap();
+    });
+    let child = receiver.recv().unwrap();
     let mut status = 0;
     let own = unsafe { libc::waitpid(child, &mut status, libc::__WNOTHREAD) };
-    assert_eq!(own, -1, "__WNOTHREAD: only the caller's own children");
+    assert_eq!(errno(own), libc::ECHILD, "__WNOTHREAD: only the caller's own children");
     assert_eq!(wait(child), End::Exit(5));
+    release.send(()).unwrap();
+    thread.join().unwrap();
 }
 
 fn usage_of_a_child() {
