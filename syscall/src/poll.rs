@@ -128,6 +128,13 @@ fn store_left(place: UserPtr<Timespec>, deadline: Option<u64>) {
     }
 }
 
+/// Settles the mask of a call that replaced it: it stays for the handler where a signal interrupted the call.
+fn settle_mask(task: &Task, answer: &Answer) {
+    if !matches!(answer, Err(Failure::Interrupted(_))) {
+        task.end_temporary_mask();
+    }
+}
+
 fn set_mask(task: &Task, mask: UserPtr<u64>, size: usize) -> Result<(), Errno> {
     let Some(mask) = mask.non_null() else { return Ok(()) };
     if size != 8 {
@@ -149,6 +156,7 @@ pub fn ppoll(
     let deadline = timespec(timeout)?;
     set_mask(task, mask, size)?;
     let answer = poll_all(task, address, count, deadline);
+    settle_mask(task, &answer);
     store_left(timeout, deadline);
     answer
 }
@@ -282,6 +290,7 @@ pub fn pselect6(
         set_mask(task, UserPtr::new(mask as usize), size as usize)?;
     }
     let answer = select_all(task, count, [reading, writing, exceptional], deadline);
+    settle_mask(task, &answer);
     store_left(timeout, deadline);
     answer
 }

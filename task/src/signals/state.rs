@@ -229,6 +229,17 @@ impl Task {
         }
     }
 
+    /// Puts the mask back that [`Task::set_temporary_mask`] replaced: where the call was not interrupted, a signal that only the temporary
+    /// mask let in stays pending, so that the next such call is the one that it ends.
+    pub fn end_temporary_mask(&self) {
+        if let Some(mask) = self.signals.take_saved_mask() {
+            if let Some(thread) = self.thread() {
+                thread.remove_work(work::RESTORE_MASK);
+            }
+            self.set_signal_mask(mask);
+        }
+    }
+
     /// Signals pending for this thread and its process.
     pub fn pending_signals(&self) -> SignalSet {
         let group = self.process.signals.lock();
