@@ -68,6 +68,12 @@ pub fn program(paths: &Paths, name: &str) -> Result<PathBuf> {
     Ok(binary)
 }
 
+/// The plugin for QEMU that records instructions.
+pub fn plugin(paths: &Paths) -> Result<PathBuf> {
+    cargo(paths, "building trace-plugin", &["rustc", "--package=trace-plugin", "--profile=user"])?;
+    Ok(paths.target.join("user/libtrace_plugin.so"))
+}
+
 /// The kernel of this repository.
 pub fn kernel(paths: &Paths, profile: Profile) -> Result<Built> {
     let (profile_name, folder_name) = profile.names();

@@ -42,6 +42,8 @@ pub enum Command {
     ///
     /// By default in instructions for one operation, as QEMU counts them on one processor: the same on every host.
     Bench(crate::bench::Options),
+    /// Show where the instructions of an operation, or of a command in the machine, go
+    Profile(crate::profile::Options),
     /// Say what is missing on this host, and the command that installs it
     Doctor {
         /// Install it

@@ -19,7 +19,7 @@ pub const PROGRAM: &str = "guest-bench";
 /// makes signals dear that use it not, without a fifth level of page tables.
 pub const PROCESSOR: &str = "max,-erms,-fsrm,-pku,-la57";
 /// Linux without what Birgus does not do either.
-const TUNED: &str = "norandmaps mitigations=off init_on_alloc=0 init_on_free=0 apparmor=0 lsm= audit=0 \
+pub const TUNED: &str = "norandmaps mitigations=off init_on_alloc=0 init_on_free=0 apparmor=0 lsm= audit=0 \
     randomize_kstack_offset=off";
 /// What either must not do, so that emulation need not translate everything anew in each process.
 const SAME_ADDRESSES: &str = "norandmaps";
