@@ -124,7 +124,7 @@ fn init(root: &rootfs::Root, command_line: &CommandLine) -> task::Init {
         candidates,
         arguments: command_line.init_arguments().map(bytes).collect(),
         environment,
-        context: root.context.clone(),
+        context: root.context_of_init(),
         descriptors: rootfs::console(root),
     }
 }
