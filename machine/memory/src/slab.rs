@@ -236,8 +236,8 @@ mod tests {
         for size in 1..=2048 {
             for align in [1, 8, 16, 32, 64, 128, 1024] {
                 if let Some(class) = class_for(size, align) {
-                    assert!(SIZES[class] >= size && SIZES[class] % align.min(16) == 0);
-                    assert!(align <= 16 || SIZES[class] % align == 0);
+                    assert!(SIZES[class] >= size && SIZES[class].is_multiple_of(align.min(16)));
+                    assert!(align <= 16 || SIZES[class].is_multiple_of(align));
                 }
             }
         }
