@@ -23,7 +23,7 @@ pub fn discover(information: &Information) -> Platform {
 /// Local APICs of the CPUs to run on, this one first, no more than `maxcpus=` and one under `nosmp`.
 pub fn cpus_to_start(platform: &Platform, command_line: &CommandLine) -> Vec<u32> {
     let own = arch::features::initial_apic_id();
-    let wanted = command_line.value("maxcpus").and_then(|text| text.parse::<usize>().ok());
+    let wanted = command_line.number::<usize>("maxcpus");
     let limit = if command_line.has("nosmp") { 1 } else { wanted.unwrap_or(arch::cpu_set::MAX_CPUS).max(1) };
     let others = platform.cpus.iter().filter(|cpu| cpu.enabled && cpu.apic != own).map(|cpu| cpu.apic);
     core::iter::once(own).chain(others).take(limit.min(arch::cpu_set::MAX_CPUS)).collect()
