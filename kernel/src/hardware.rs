@@ -45,10 +45,15 @@ pub fn prepare_end(platform: &Platform) {
     panic::set_emergency(&Stop);
 }
 
+/// Nanoseconds after which a power-off that was asked for is taken not to work.
+const GRACE: u64 = 2_000_000_000;
+
 /// Turns the machine off, or at least stops it.
 pub fn power_off() -> ! {
     if let Some(recipe) = RECIPES.get().and_then(|recipes| recipes.power_off.as_ref()) {
         recipe.perform();
+        // It takes effect when the machine's other side gets to it; a reset meanwhile would be the one that counts.
+        crate::timekeeping::delay(GRACE);
     }
     // A machine that cannot be turned off is reset: a virtual one, told not to come back, then ends too.
     restart()
