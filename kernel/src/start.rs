@@ -1,8 +1,8 @@
 //! Start-up, in order.
 use crate::command_line::{self, CommandLine};
 use crate::{
-    console, console_device, cpus, devices, entropy, hardware, interrupts, panic, ports, rootfs, timekeeping, traps,
-    vdso,
+    console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, panic, ports, provoke, rootfs,
+    timekeeping, traps, vdso,
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
@@ -102,7 +102,9 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
     timekeeping::start_timer(hertz);
     memory::tlb::register(&cpus::RemoteFlush);
     scheduler::set_remote_interrupt(Box::leak(Box::new(|cpu| interrupts::send(cpu, interrupts::REMOTE_CALL))));
+    lockups::configure(command_line);
     arch::cpu::interrupts_restore();
+    scheduler::watchdog::start_on_this_cpu();
     cpus::start_others(information.low_page);
 }
 
@@ -123,6 +125,7 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     ports::register(devices).expect("the ports' numbers are free");
     devices::start(&platform, &ports::OBSERVER);
     rootfs::unpack(&root, &information);
+    lockups::watch_tasks(&command_line);
     let init = init(&root, &command_line);
     klog::info!("Entry to init: {} cycles", arch::instructions::read_tsc() - information.entry_tsc);
     task::start_init(init).expect("no memory for PID 1");
@@ -141,5 +144,6 @@ fn init(root: &rootfs::Root, command_line: &CommandLine) -> task::Init {
         environment: command_line.init_environment().map(<[u8]>::to_vec).collect(),
         context: root.context_of_init(),
         descriptors: rootfs::console(root),
+        before: command_line.value("birgus.provoke").and_then(provoke::find),
     }
 }

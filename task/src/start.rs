@@ -29,6 +29,8 @@ pub struct Init {
     pub environment: Vec<Vec<u8>>,
     pub context: Arc<FsContext>,
     pub descriptors: DescriptorTable,
+    /// What PID 1 does before it executes anything.
+    pub before: Option<fn()>,
 }
 
 /// Makes PID 1, which executes the first of the candidates that can be. Where none can, the kernel panics as Linux does.
@@ -58,10 +60,13 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
     let user_state = arch::user_state::UserState::new().ok_or(Errno::ENOMEM)?;
     let owner = task.clone();
     let main = move || {
-        let Init { first, requested, usual, arguments, environment, descriptors, .. } = init;
+        let Init { first, requested, usual, arguments, environment, descriptors, before, .. } = init;
         drop(owner.files.set_descriptors(Some(Arc::new(descriptors))));
         let program = Program { first, requested, usual, arguments, environment };
-        life::main_with(owner, Box::default(), move |task, context| execute_first(task, context, &program));
+        life::main_with(owner, Box::default(), move |task, context| {
+            before.into_iter().for_each(|act| act());
+            execute_first(task, context, &program);
+        });
     };
     let mut thread = Thread::new(Box::new(stack), CONTEXT_SIZE, Box::new(main));
     thread.set_user_state(user_state);

@@ -5,11 +5,12 @@
 const HEEDED: &[&str] = &[
     "birgus.provoke=",
     "debug",
-    "hung_task_panic",
+    "hung_task_panic=",
     "init=",
     "loglevel",
     "maxcpus",
     "mem",
+    "nmi_watchdog=",
     "norandmaps",
     "nosmp",
     "nowatchdog",

@@ -221,6 +221,12 @@ fn unlink(partial: &mut u32, number: u32) {
     }
 }
 
+/// Runs `action` with the lock of the class for `size` bytes held: for provoking panics there.
+pub fn with_class_locked<R>(size: usize, action: impl FnOnce() -> R) -> R {
+    let _held = class_for(size, 8).map(|class| CLASSES[class].partial.lock());
+    action()
+}
+
 /// Slabs of each size, for /proc/slabinfo and the leak tests.
 pub fn slabs() -> [(usize, usize); SIZES.len()] {
     core::array::from_fn(|class| (SIZES[class], CLASSES[class].slabs.load(Relaxed)))
