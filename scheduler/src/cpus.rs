@@ -34,6 +34,10 @@ pub(crate) struct Cpu {
     /// Nanoseconds that the idle thread ran, and since when it runs.
     pub idle_time: AtomicU64,
     pub next_tick: AtomicU64,
+    /// How often this CPU went through the scheduler; written by it alone.
+    pub passes: AtomicU64,
+    /// How often the watchdog's timer came.
+    pub looks: AtomicU64,
     pub remote: Remote,
 }
 
@@ -60,6 +64,8 @@ pub fn start_cpus(count: usize, chip: &'static dyn Chip) {
             armed: AtomicU64::new(u64::MAX),
             idle_time: AtomicU64::new(0),
             next_tick: AtomicU64::new(u64::MAX),
+            passes: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
             remote: Remote::new(),
         });
     }

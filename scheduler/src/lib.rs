@@ -17,6 +17,8 @@
 //!
 //! **Timers.** A queue per CPU, served from the timer interrupt; the hardware is armed for the first of them, and for the
 //! next tick only while more than one thread is runnable (tickless otherwise).
+//!
+//! **The watchdog** is one slow timer per CPU; see [`watchdog`].
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 #![cfg(target_os = "none")]
@@ -30,11 +32,12 @@ mod remote;
 mod run;
 mod timers;
 mod wake;
+pub mod watchdog;
 
 pub use clock::{clock, publish_to as publish_clock_to, realtime, set_clock, set_realtime};
 pub use cpus::{Chip, CpuStatistics, become_idle_thread, cpu_count, idle, start_cpus, statistics};
 pub use kernel_thread::{exit_thread, spawn, start};
 pub use remote::{Request, call, remote_interrupt, set_remote_interrupt};
-pub use run::{Softirqs, register, run_time, set_share, yield_now};
+pub use run::{Softirqs, register, run_time, set_share, with_queue_locked, yield_now};
 pub use timers::{Expire, Timer, timer_interrupt};
 pub use wake::{interrupt_sleep, kill_sleep, reschedule_interrupt, wake_stopped};

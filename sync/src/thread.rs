@@ -55,6 +55,8 @@ pub struct Thread {
     slot: AtomicU32,
     /// Nanoseconds of processor time, as the scheduler accounts it.
     pub run_time: AtomicU64,
+    /// When its last uninterruptible sleep began, in nanoseconds since boot.
+    pub blocked_since: AtomicU64,
     #[cfg(target_os = "none")]
     pub(crate) machine: MachineThread,
     #[cfg(not(target_os = "none"))]
@@ -214,6 +216,7 @@ impl Thread {
             cpu: AtomicU32::new(0),
             slot: AtomicU32::new(u32::MAX),
             run_time: AtomicU64::new(0),
+            blocked_since: AtomicU64::new(0),
             machine: MachineThread {
                 on_cpu: AtomicBool::new(false),
                 stack_pointer: UnsafeCell::new(stack_pointer),
@@ -363,6 +366,7 @@ impl Thread {
             cpu: AtomicU32::new(0),
             slot: AtomicU32::new(0),
             run_time: AtomicU64::new(0),
+            blocked_since: AtomicU64::new(0),
             host: std::thread::current(),
         }
     }
