@@ -5,10 +5,12 @@ use crate::{
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use boot::Information;
 use irq::Softirqs;
 use sync::Once;
+use vfs::FsContext;
 
 static SOFTIRQS: Once<Softirqs> = Once::new();
 
@@ -97,6 +99,7 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     task::futexes::start(scheduler::cpu_count(), arch::instructions::read_tsc() | 1);
     task::life::set_dispatch(syscall::dispatch);
     let root = rootfs::mount().expect("no memory for the root file system");
+    rootfs::nameless_files(&root).expect("no memory for shared memory");
     syscall::set_vfs(&root.vfs);
     syscall::paths::set_namespace(root.namespace.clone());
     let devices = rootfs::devices(&root).expect("no memory for /dev");
@@ -122,7 +125,8 @@ fn init(root: &rootfs::Root, command_line: &CommandLine) -> task::Init {
         candidates,
         arguments: command_line.init_arguments().map(bytes).collect(),
         environment,
-        context: root.context.clone(),
+        // Linux starts PID 1 with this umask.
+        context: Arc::new(FsContext { umask: 0o022, ..(*root.context).clone() }),
         descriptors: rootfs::console(root),
     }
 }

@@ -12,7 +12,9 @@ extern crate alloc;
 
 pub mod argument;
 mod credentials;
+mod descriptors;
 mod dispatch;
+mod execute;
 mod files;
 mod futex;
 pub mod handler;
@@ -25,9 +27,12 @@ mod poll;
 mod process;
 mod resources;
 mod signals;
+mod storage;
 mod system;
 mod table;
 mod time_calls;
+mod times;
+mod vectors;
 
 pub use argument::{Fd, UserString};
 pub use dispatch::dispatch;

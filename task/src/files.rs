@@ -1,4 +1,5 @@
 //! What a task has open, and where it stands: each shared with other tasks or not, as clone(2) said.
+use abi::Errno;
 use alloc::sync::Arc;
 use sync::{Rank, SpinLock};
 use vfs::{DescriptorTable, FsContext};
@@ -33,20 +34,26 @@ impl Files {
 
     /// Before a new program runs: an own table, without what is marked close-on-exec.
     pub(crate) fn prepare_for_exec(&self) {
+        // Without memory for a table of its own, the program shares the old one.
+        let _ = self.unshare_descriptors();
         let Some(table) = self.descriptors() else { return };
-        let table = if Arc::strong_count(&table) > 2 {
-            match table.fork() {
-                Ok(own) => {
-                    let own = Arc::new(own);
-                    drop(self.set_descriptors(Some(own.clone())));
-                    own
-                }
-                Err(_) => table,
-            }
-        } else {
-            table
-        };
         table.close_for_exec(drop);
+    }
+
+    /// Makes the table one's own, where it is shared (unshare(2), CLONE_FILES). ENOMEM.
+    pub fn unshare_descriptors(&self) -> Result<(), Errno> {
+        let Some(table) = self.descriptors() else { return Ok(()) };
+        // The task's own, and `table`.
+        if Arc::strong_count(&table) > 2 {
+            drop(self.set_descriptors(Some(Arc::new(table.fork()?))));
+        }
+        Ok(())
+    }
+
+    /// Makes root, working directory and umask one's own (unshare(2), CLONE_FS).
+    pub fn unshare_context(&self) {
+        let own = Arc::new(SpinLock::new(Rank::TaskContext, self.context()));
+        self.set_shared_context(own);
     }
 
     /// Root, working directory and umask, as they are now.

@@ -2,6 +2,7 @@
 use crate::directory::Directory;
 use crate::file::{FileOperations, OpenFile};
 use crate::locks::FileLocks;
+use crate::seals::Seals;
 use crate::superblock::SuperBlock;
 use abi::Errno;
 use abi::file::{DeviceNumber, FileType, OpenFlags, mode};
@@ -98,6 +99,8 @@ pub struct Inode {
     writers: AtomicI32,
     /// Not to be kept in the dentry cache.
     fleeting: AtomicBool,
+    /// What may never be done to it again (`F_ADD_SEALS`); changes under the lock.
+    pub(crate) seals: AtomicU32,
     /// Excludes changes of a folder's entries, of a file's size, and writers among themselves.
     pub lock: RwSemaphore<()>,
     content: Content,
@@ -140,6 +143,7 @@ impl Inode {
             times: SpinLock::new(Rank::Attributes, Times { accessed: now, modified: now, changed: now, created: now }),
             writers: AtomicI32::new(0),
             fleeting: AtomicBool::new(false),
+            seals: AtomicU32::new(Seals::SEAL.bits()),
             lock: RwSemaphore::new(rank, ()),
             content,
             locks: Once::new(),

@@ -19,8 +19,10 @@ extern crate alloc;
 
 mod directory;
 mod entries;
+mod nameless;
 mod options;
 mod super_block;
 
+pub use nameless::NamelessFiles;
 pub use options::{Limits, Options};
 pub use super_block::{Tmpfs, TmpfsType};

@@ -57,15 +57,22 @@ impl FileSystemType for TmpfsType {
     fn mount(&self, vfs: &Arc<Vfs>, _: &[u8], _: MountFlags, data: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
         let defaults = Options::defaults(self.memory);
         let options = defaults.parse(data, self.memory)?;
-        Ok(Tmpfs::superblock(vfs, self.name, defaults, options, self.memory))
+        Ok(Tmpfs::superblock(vfs, self.name, defaults, options, self.memory).0)
     }
 }
+
+const UNLIMITED: Options =
+    Options { limits: Limits { pages: None, inodes: None }, permissions: 0o755, user: 0, group: 0 };
 
 impl Tmpfs {
     /// A file system without limits, for the root that the initramfs is unpacked into and for devtmpfs.
     pub fn unlimited(vfs: &Arc<Vfs>, name: &'static str) -> Arc<SuperBlock> {
-        let options = Options { limits: Limits::default(), permissions: 0o755, user: 0, group: 0 };
-        Self::superblock(vfs, name, options, options, 0)
+        Self::superblock(vfs, name, UNLIMITED, UNLIMITED, 0).0
+    }
+
+    /// One without limits and without a place in the tree.
+    pub(crate) fn nameless(vfs: &Arc<Vfs>) -> (Arc<SuperBlock>, Arc<Self>) {
+        Self::superblock(vfs, "tmpfs", UNLIMITED, UNLIMITED, 0)
     }
 
     fn superblock(
@@ -74,7 +81,7 @@ impl Tmpfs {
         defaults: Options,
         options: Options,
         memory: u64,
-    ) -> Arc<SuperBlock> {
+    ) -> (Arc<SuperBlock>, Arc<Self>) {
         let file_system = Arc::new(Self {
             options: SpinLock::new(Rank::Attributes, options),
             defaults,
@@ -101,9 +108,9 @@ impl Tmpfs {
             device: DeviceNumber::default(),
             target: &[],
         };
-        let content = Content::Directory(Arc::new(Folder::new(file_system)));
+        let content = Content::Directory(Arc::new(Folder::new(file_system.clone())));
         superblock.set_root(Inode::new(superblock.clone(), 1, &new, content));
-        superblock
+        (superblock, file_system)
     }
 
     /// A number for a new inode. ENOSPC.

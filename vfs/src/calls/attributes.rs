@@ -94,6 +94,7 @@ pub fn change_mode_at(origin: &Origin<'_>, place: Place<'_>, flags: AtFlags, per
     if !origin.credentials.in_group(inode.group()) && !origin.credentials.has(Capabilities::FSETID) {
         permissions &= !mode::SET_GROUP;
     }
+    inode.check_new_mode(permissions)?;
     inode.set_permissions(permissions);
     inode.touch_changed();
     Ok(())
