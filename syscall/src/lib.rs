@@ -11,6 +11,7 @@
 extern crate alloc;
 
 pub mod argument;
+mod attributes;
 mod credentials;
 mod descriptors;
 mod dispatch;

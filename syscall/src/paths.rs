@@ -341,10 +341,30 @@ pub fn mount(
     data: UserString,
 ) -> Result<(), Errno> {
     let namespace = NAMESPACE.get().ok_or(Errno::ENOSYS)?;
+    let is_kind_given = !kind.0.is_null();
     let (source, target, kind, data) = (optional(source)?, read_path(target)?, optional(kind)?, optional(data)?);
     let flags = MountFlags::from_bits_truncate(flags);
     let request = MountRequest { source: &source, target: &target, kind: &kind, flags, data: &data };
+    let other = MountFlags::REMOUNT
+        | MountFlags::BIND
+        | MountFlags::MOVE
+        | MountFlags::SHARED
+        | MountFlags::PRIVATE
+        | MountFlags::SLAVE
+        | MountFlags::UNBINDABLE;
+    if !is_kind_given && !flags.intersects(other) {
+        return Err(Errno::EINVAL);
+    }
     with_origin(task, HERE, b"", |origin| calls::mount(vfs_of()?, namespace, origin, &request))
+}
+
+/// pivot_root(2): whoever stands in the old root goes along to the new one.
+pub fn pivot_root(task: &Task, new: UserString, old: UserString) -> Result<(), Errno> {
+    let namespace = NAMESPACE.get().ok_or(Errno::ENOSYS)?;
+    let (new, old) = (read_path(new)?, read_path(old)?);
+    let (from, to) = with_origin(task, HERE, b"", |origin| calls::pivot_root(namespace, origin, &new, &old))?;
+    task::files::move_all(&from, &to);
+    Ok(())
 }
 
 pub fn umount2(task: &Task, path: UserString, flags: u32) -> Result<(), Errno> {

@@ -1,8 +1,9 @@
 //! What a task has open, and where it stands: each shared with other tasks or not, as clone(2) said.
+use crate::tree;
 use abi::Errno;
 use alloc::sync::Arc;
 use sync::{Rank, SpinLock};
-use vfs::{DescriptorTable, FsContext};
+use vfs::{DescriptorTable, FsContext, Path};
 
 /// A folder to start from, a root and a umask, perhaps shared (CLONE_FS).
 pub type SharedContext = Arc<SpinLock<Arc<FsContext>>>;
@@ -13,7 +14,33 @@ pub struct Files {
     context: SpinLock<SharedContext>,
 }
 
+/// Moves everybody whose root or current folder is `from` to `to` (pivot_root(2)).
+pub fn move_all(from: &Path, to: &Path) {
+    let (mut pid, mut tid) = (0, 0);
+    while let Some(process) = tree::next_process(pid) {
+        match tree::next_thread(process.pid, tid) {
+            Some(task) => {
+                task.files.relocate(from, to);
+                tid = task.tid + 1;
+            }
+            None => (pid, tid) = (process.pid + 1, 0),
+        }
+    }
+}
+
 impl Files {
+    fn relocate(&self, from: &Path, to: &Path) {
+        let shared = self.shared_context();
+        let old = shared.lock().clone();
+        if old.root != *from && old.current != *from {
+            return;
+        }
+        let moved = |path: &Path| if path == from { to.clone() } else { path.clone() };
+        let new = Arc::new(FsContext { root: moved(&old.root), current: moved(&old.current), umask: old.umask });
+        let replaced = core::mem::replace(&mut *shared.lock(), new);
+        drop(replaced);
+    }
+
     pub fn new(descriptors: Arc<DescriptorTable>, context: SharedContext) -> Self {
         Self {
             descriptors: SpinLock::new(Rank::TaskFields, Some(descriptors)),

@@ -1,5 +1,6 @@
 //! Inodes: what files are, apart from their names.
 use crate::directory::Directory;
+use crate::extended::Attributes;
 use crate::file::{FileOperations, OpenFile};
 use crate::locks::FileLocks;
 use crate::seals::Seals;
@@ -105,6 +106,8 @@ pub struct Inode {
     pub lock: RwSemaphore<()>,
     content: Content,
     locks: Once<Box<FileLocks>>,
+    /// Extended attributes, where the file system keeps them in memory and there ever were any.
+    attributes: Once<Box<Attributes>>,
 }
 
 /// A file to be made.
@@ -147,6 +150,7 @@ impl Inode {
             lock: RwSemaphore::new(rank, ()),
             content,
             locks: Once::new(),
+            attributes: Once::new(),
         })
     }
 
@@ -335,6 +339,19 @@ impl Inode {
             let _ = self.locks.set(made);
         }
         self.existing_locks()
+    }
+
+    /// Extended attributes kept in memory, if there ever were any.
+    pub fn existing_attributes(&self) -> Option<&Attributes> {
+        self.attributes.get().map(|attributes| &**attributes)
+    }
+
+    /// Extended attributes kept in memory, made when first needed, by a caller with the lock.
+    pub fn attributes(&self, make: impl FnOnce() -> Attributes) -> Option<&Attributes> {
+        if self.attributes.get().is_none() {
+            let _ = self.attributes.set(Box::new(make()));
+        }
+        self.existing_attributes()
     }
 
     /// What the openings of a FIFO, socket or device share; made by `make` where there is none yet.

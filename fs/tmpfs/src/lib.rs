@@ -17,6 +17,7 @@
 
 extern crate alloc;
 
+mod attributes;
 mod directory;
 mod entries;
 mod nameless;

@@ -1,4 +1,5 @@
 //! A mounted tmpfs as a whole.
+use crate::attributes::Space;
 use crate::directory::Folder;
 use crate::entries::Remains;
 use crate::options::{Limits, Options};
@@ -12,7 +13,7 @@ use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering};
 use memory::Frame;
 use sync::{Rank, SpinLock};
-use vfs::{Content, FileSystem, FileSystemType, Inode, NewInode, Properties, SuperBlock, Vfs};
+use vfs::{Content, ExtendedAttributes, FileSystem, FileSystemType, Inode, NewInode, Properties, SuperBlock, Vfs};
 
 /// `TMPFS_MAGIC` (linux/magic.h).
 const MAGIC: i64 = 0x0102_1994;
@@ -28,6 +29,7 @@ pub struct Tmpfs {
     next_inode: AtomicU64,
     inode_limit: AtomicU64,
     graveyard: SpinLock<Graveyard>,
+    pub(crate) space: Arc<Space>,
 }
 
 /// Entries of folders that are gone.
@@ -91,6 +93,7 @@ impl Tmpfs {
             next_inode: AtomicU64::new(2),
             inode_limit: AtomicU64::new(options.limits.inodes.unwrap_or(u64::MAX)),
             graveyard: SpinLock::new(Rank::Attributes, Graveyard { folders: Vec::new(), digging: false }),
+            space: Arc::new(Space::new(options.limits.inodes)),
         });
         let properties = Properties {
             kind: name,
@@ -222,8 +225,13 @@ impl FileSystem for Tmpfs {
         // The root's owner and mode are those of the first mount.
         options.limits = new.limits;
         self.page_limit.store(new.limits.pages.unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.space.set_limit(new.limits.inodes);
         self.inode_limit.store(new.limits.inodes.unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(())
+    }
+
+    fn extended_attributes(&self) -> Option<&dyn ExtendedAttributes> {
+        Some(self)
     }
 
     fn cached_pages(&self) -> (u64, u64) {
