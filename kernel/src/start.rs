@@ -6,10 +6,12 @@ use crate::{
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use boot::Information;
 use irq::Softirqs;
 use sync::Once;
+use vfs::FsContext;
 
 static SOFTIRQS: Once<Softirqs> = Once::new();
 
@@ -117,6 +119,7 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     task::execute::set_randomise(!command_line.has("norandmaps"));
     vdso::start().expect("no memory for the vDSO");
     let root = rootfs::mount().expect("no memory for the root file system");
+    rootfs::nameless_files(&root).expect("no memory for shared memory");
     syscall::set_vfs(&root.vfs);
     syscall::paths::set_namespace(root.namespace.clone());
     let devices = rootfs::devices(&root).expect("no memory for /dev");
