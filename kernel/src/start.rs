@@ -1,7 +1,8 @@
 //! Start-up, in order.
 use crate::command_line::CommandLine;
 use crate::{
-    console, console_device, cpus, devices, entropy, hardware, interrupts, panic, ports, rootfs, timekeeping, traps, vdso,
+    console, console_device, cpus, devices, entropy, hardware, interrupts, panic, ports, rootfs, timekeeping, traps,
+    vdso,
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
@@ -101,6 +102,8 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     let root = rootfs::mount().expect("no memory for the root file system");
     syscall::set_vfs(&root.vfs);
     syscall::paths::set_namespace(root.namespace.clone());
+    let sources = views::Sources { vfs: root.vfs.clone(), namespace: root.namespace.clone() };
+    views::register(sources).expect("names in /proc are given once");
     let devices = rootfs::devices(&root).expect("no memory for /dev");
     devices::start_serial(&platform);
     console_device::register(&devices).expect("no memory for /dev/console");

@@ -3,7 +3,7 @@ use crate::limits::Limits;
 use crate::signals::GroupSignals;
 use crate::timers::ProcessTimers;
 use crate::tree::Pid;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use sync::{Rank, SpinLock, WaitQueue};
 
 /// A thread group. Relations to others are the tree's ([`crate::tree`]); the numbers here are copies to read without its lock.
@@ -13,6 +13,8 @@ pub struct Process {
     pub(crate) parent: AtomicU32,
     pub(crate) group: AtomicU32,
     pub(crate) session: AtomicU32,
+    /// The thread that made it, for /proc/PID/task/TID/children.
+    pub(crate) made_by: AtomicU32,
     /// What the parent is sent at the end; 0 for nothing.
     pub(crate) exit_signal: AtomicU32,
     /// The status for wait(2) once all threads have ended; negative before.
@@ -43,6 +45,9 @@ pub struct Process {
     pub(crate) children_system: AtomicU64,
     /// When it began, in nanoseconds since boot.
     pub started: u64,
+    /// How willingly it is ended for want of memory, from -1000 to 1000 (/proc/PID/oom_score_adj). Kept and inherited; who is
+    /// ended is whoever asks, so far.
+    pub oom_score_adjustment: AtomicI32,
 }
 
 impl Process {
@@ -52,6 +57,7 @@ impl Process {
             parent: AtomicU32::new(0),
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),
+            made_by: AtomicU32::new(0),
             exit_signal: AtomicU32::new(exit_signal),
             exit_status: AtomicI64::new(-1),
             live_threads: AtomicUsize::new(1),
@@ -70,6 +76,7 @@ impl Process {
             children_user: AtomicU64::new(0),
             children_system: AtomicU64::new(0),
             started: sync::now(),
+            oom_score_adjustment: AtomicI32::new(0),
         }
     }
 
@@ -121,6 +128,21 @@ impl Process {
 
     pub(crate) fn set_exit_status(&self, status: u32) {
         self.exit_status.store(i64::from(status), Ordering::Release);
+    }
+
+    /// What the parent is sent at the end; 0 for nothing.
+    pub fn exit_signal(&self) -> u32 {
+        self.exit_signal.load(Ordering::Relaxed)
+    }
+
+    /// Whether it executed a program since it was forked.
+    pub fn has_executed(&self) -> bool {
+        self.has_executed.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether job control has stopped it.
+    pub fn is_stopped(&self) -> bool {
+        self.signals.lock().is_stopped()
     }
 
     /// Threads that have not ended.

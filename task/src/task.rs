@@ -5,7 +5,8 @@ use crate::signals::ThreadSignals;
 use crate::tree::Pid;
 use abi::Errno;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use platform::AddressSpace;
 use sync::{Once, Rank, SpinLock, Thread, WaitQueue};
 use vfs::Credentials;
@@ -41,13 +42,22 @@ pub struct Task {
     pub major_faults: AtomicU64,
     pub(crate) restart: SpinLock<Option<RestartBlock>>,
     image: SpinLock<Option<Arc<ExecImage>>>,
+    /// It has left the tree, and only /proc sees it until its process has been waited for.
+    ended: AtomicBool,
+    /// When it began, in nanoseconds since boot.
+    pub started: u64,
 }
 
 /// What the last exec left to look at: for /proc/PID/{cmdline,environ,auxv,exe}.
 pub struct ExecImage {
     pub stack: exec::StackLayout,
     pub auxiliary_vector: alloc::vec::Vec<u64>,
-    pub file: Arc<dyn mm::MappedFile>,
+    /// Code and initialised data.
+    pub code: Range<u64>,
+    pub data: Range<u64>,
+    pub file: Arc<vfs::OpenFile>,
+    /// It gained rights by being executed: others may not look at it.
+    pub secure: bool,
 }
 
 /// What restart_syscall(2) goes on with.
@@ -108,6 +118,8 @@ impl Task {
             major_faults: AtomicU64::new(0),
             restart: SpinLock::new(Rank::TaskFields, None),
             image: SpinLock::new(Rank::TaskFields, parts.image),
+            ended: AtomicBool::new(false),
+            started: sync::now(),
         }
     }
 
@@ -168,6 +180,20 @@ impl Task {
     pub(crate) fn set_exec_image(&self, image: ExecImage) {
         let old = self.image.lock().replace(Arc::new(image));
         drop(old);
+    }
+
+    pub(crate) fn release_exec_image(&self) {
+        let old = self.image.lock().take();
+        drop(old);
+    }
+
+    /// Whether its end is behind it.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_ended(&self) {
+        self.ended.store(true, Ordering::Relaxed);
     }
 
     /// Whether other tasks use its memory.

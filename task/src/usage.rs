@@ -12,6 +12,7 @@ pub struct Usage {
     pub minor_faults: u64,
     pub major_faults: u64,
     pub voluntary_switches: u64,
+    pub involuntary_switches: u64,
 }
 
 impl Usage {
@@ -26,6 +27,7 @@ impl Usage {
         self.minor_faults = self.minor_faults.saturating_add(other.minor_faults);
         self.major_faults = self.major_faults.saturating_add(other.major_faults);
         self.voluntary_switches = self.voluntary_switches.saturating_add(other.voluntary_switches);
+        self.involuntary_switches = self.involuntary_switches.saturating_add(other.involuntary_switches);
     }
 }
 
@@ -45,6 +47,7 @@ pub fn of_thread(task: &Task) -> Usage {
         minor_faults: read(&task.minor_faults),
         major_faults: read(&task.major_faults),
         voluntary_switches: read(&task.voluntary_switches),
+        involuntary_switches: 0,
     }
 }
 

@@ -2,7 +2,7 @@
 use crate::process::Process;
 use crate::signals::ChildChange;
 use crate::task::Task;
-use crate::tree::{self, Pid, Tree};
+use crate::tree::{self, Gone, Pid, Tree};
 use crate::{Failure, Restart};
 use abi::Errno;
 use alloc::sync::Arc;
@@ -134,7 +134,10 @@ fn look(process: &Process, which: Which, options: Options) -> Result<Option<Foun
         }
     }
     if let Some(child) = ended {
-        return Ok(Some(reap(&mut tree, process, &child, options.no_wait)));
+        let (found, gone) = reap(&mut tree, process, &child, options.no_wait);
+        drop(tree);
+        drop(gone);
+        return Ok(Some(found));
     }
     if let Some((child, change)) = changed {
         let status = match change {
@@ -168,12 +171,13 @@ fn found(child: &Process, status: Status) -> Found {
     }
 }
 
-fn reap(tree: &mut Tree, parent: &Process, child: &Arc<Process>, keep: bool) -> Found {
+fn reap(tree: &mut Tree, parent: &Process, child: &Arc<Process>, keep: bool) -> (Found, Option<Gone>) {
     let found = found(child, Status::from_exit(child.exit_status().unwrap_or(0)));
-    if !keep {
-        tree.remove_process(child.pid);
-        parent.children_user.fetch_add(found.user_time, Ordering::Relaxed);
-        parent.children_system.fetch_add(found.system_time, Ordering::Relaxed);
+    if keep {
+        return (found, None);
     }
-    found
+    let gone = tree.remove_process(child.pid);
+    parent.children_user.fetch_add(found.user_time, Ordering::Relaxed);
+    parent.children_system.fetch_add(found.system_time, Ordering::Relaxed);
+    (found, gone)
 }

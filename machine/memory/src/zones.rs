@@ -226,6 +226,11 @@ pub fn set_reserve() {
     RESERVE.store((managed / 128).clamp(64, 4096), Relaxed);
 }
 
+/// How many pages those are.
+pub fn reserve() -> usize {
+    RESERVE.load(Relaxed)
+}
+
 /// Gives pages that were taken at boot (the initramfs, start-up code) to the zones.
 pub fn release(pages: Range<u32>) {
     add(pages);
