@@ -121,7 +121,7 @@ pub fn clone3(task: &Task, context: &mut UserContext, address: usize, size: usiz
 }
 
 fn rusage(found: &Found) -> Rusage {
-    Rusage { user_time: timeval(found.user_time), system_time: timeval(found.system_time), ..Rusage::default() }
+    crate::resources::rusage(&found.used)
 }
 
 pub(crate) fn timeval(nanoseconds: u64) -> Timeval {

@@ -133,7 +133,9 @@ pub fn execute(task: &Task, context: &mut UserContext, request: Request<'_>) -> 
         file: file.opened(),
         secure,
     });
-    drop(task.set_space(Some(loaded.space)));
+    let left = task.set_space(Some(loaded.space));
+    exit::note_resident_peak(task, left.as_deref());
+    drop(left);
     if let Some(parent) = task.vfork_done.lock().take() {
         parent.complete();
     }

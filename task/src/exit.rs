@@ -87,17 +87,24 @@ pub(crate) fn release_memory(task: &Task) {
         crate::futexes::wake_address(task, address, 1);
     }
     let space = task.set_space(None);
+    note_resident_peak(task, space.as_deref());
     drop(space);
     if let Some(parent) = task.vfork_done.lock().take() {
         parent.complete();
     }
 }
 
+/// The largest resident set of `space`, which `task` leaves.
+pub(crate) fn note_resident_peak(task: &Task, space: Option<&platform::AddressSpace>) {
+    let Some(space) = space else { return };
+    let resident_peak = space.usage().resident_peak;
+    task.process.ended.lock().add(crate::usage::Usage { resident_peak, ..Default::default() });
+}
+
 fn account(task: &Task) {
     let process = &task.process;
-    let (user, system) = task.processor_time();
-    process.ended_user.fetch_add(user, Ordering::Relaxed);
-    process.ended_system.fetch_add(system, Ordering::Relaxed);
+    let used = crate::usage::of_thread(task);
+    process.ended.lock().add(used);
 }
 
 /// Takes the thread out of the tree; with the last one the process becomes a zombie, or goes at once. Answers what groups are

@@ -3,7 +3,8 @@ use crate::limits::Limits;
 use crate::signals::GroupSignals;
 use crate::timers::ProcessTimers;
 use crate::tree::Pid;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::usage::Usage;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use sync::{Rank, SpinLock, WaitQueue};
 
 /// A thread group. Relations to others are the tree's ([`crate::tree`]); the numbers here are copies to read without its lock.
@@ -38,11 +39,9 @@ pub struct Process {
     pub(crate) signals: SpinLock<GroupSignals>,
     pub limits: SpinLock<Limits>,
     pub(crate) timers: SpinLock<ProcessTimers>,
-    /// Processor time of threads that have ended, and of children waited for, in nanoseconds.
-    pub(crate) ended_user: AtomicU64,
-    pub(crate) ended_system: AtomicU64,
-    pub(crate) children_user: AtomicU64,
-    pub(crate) children_system: AtomicU64,
+    /// What threads that have ended used, and children that were waited for.
+    pub(crate) ended: SpinLock<Usage>,
+    pub(crate) children: SpinLock<Usage>,
     /// When it began, in nanoseconds since boot.
     pub started: u64,
     /// How willingly it is ended for want of memory, from -1000 to 1000 (/proc/PID/oom_score_adj). Kept and inherited; who is
@@ -71,10 +70,8 @@ impl Process {
             signals: SpinLock::new(Rank::Signal, signals),
             limits: SpinLock::new(Rank::Leaf, limits),
             timers: SpinLock::new(Rank::TaskFields, ProcessTimers::default()),
-            ended_user: AtomicU64::new(0),
-            ended_system: AtomicU64::new(0),
-            children_user: AtomicU64::new(0),
-            children_system: AtomicU64::new(0),
+            ended: SpinLock::new(Rank::Leaf, Usage::default()),
+            children: SpinLock::new(Rank::Leaf, Usage::default()),
             started: sync::now(),
             oom_score_adjustment: AtomicI32::new(0),
         }
