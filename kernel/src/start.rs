@@ -122,6 +122,8 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     rootfs::nameless_files(&root).expect("no memory for shared memory");
     syscall::set_vfs(&root.vfs);
     syscall::paths::set_namespace(root.namespace.clone());
+    let sources = views::Sources { vfs: root.vfs.clone(), namespace: root.namespace.clone() };
+    views::register(sources).expect("names in /proc are given once");
     let devices = rootfs::devices(&root).expect("no memory for /dev");
     devices::start_serial(&platform);
     console_device::register(&devices).expect("no memory for /dev/console");
