@@ -108,6 +108,18 @@ impl LineDiscipline {
         self.input.len() >= wanted
     }
 
+    /// Whether a read would find anything, few bytes or many. What a reader waits for.
+    #[must_use]
+    pub fn has_input(&self) -> bool {
+        if self.termios.canonical() { self.input.has_line() } else { self.input.len() > 0 }
+    }
+
+    /// Whether [`LineDiscipline::take_output`] would give any.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        self.output.takeable() > 0
+    }
+
     /// Whether `poll(2)` says POLLOUT.
     #[must_use]
     pub fn is_writable(&self) -> bool {
