@@ -4,7 +4,7 @@ use crate::settings::{self, Form};
 use crate::terminal::Terminal;
 use crate::{caller, owners};
 use abi::Errno;
-use abi::raw::general::{TCIFLUSH, TCIOFLUSH, TCOFLUSH};
+use abi::raw::general::{SIGINT, SIGQUIT, SIGTSTP, TCIFLUSH, TCIOFLUSH, TCOFLUSH};
 use abi::raw::ioctl::*;
 use alloc::sync::Arc;
 use memory::UserPtr;
@@ -178,5 +178,17 @@ fn type_in(terminal: &Terminal, argument: usize) -> Result<usize, Errno> {
     }
     let byte: u8 = UserPtr::new(argument).read()?;
     terminal.act(|state, effects| state.discipline().receive(&[byte], effects));
+    Ok(0)
+}
+
+/// TIOCSIG of a master: a signal to the line's foreground group. EINVAL for all but those that keys send.
+pub fn signal(terminal: &Terminal, argument: usize) -> Result<usize, Errno> {
+    let number = argument as u32;
+    if ![SIGINT, SIGQUIT, SIGTSTP].contains(&number) {
+        return Err(Errno::EINVAL);
+    }
+    if let Some(group) = terminal.owners().1 {
+        task::signals::send_to_group(group, number, task::signals::Information::kernel());
+    }
     Ok(0)
 }

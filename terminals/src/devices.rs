@@ -1,11 +1,13 @@
 //! The nodes: lines by their own names, `/dev/tty` and `/dev/console`.
 use crate::driver::{Driver, Received};
+use crate::master::{Masters, Multiplexer, NoSlave};
 use crate::terminal::Terminal;
 use crate::{caller, opening, serve, session};
 use abi::Errno;
 use abi::file::{DeviceNumber, FileType, OpenFlags};
 use alloc::sync::Arc;
 use devfs::{DevFs, Node};
+use devpts::DevPtsType;
 use sync::Once;
 use task::process::Process;
 use task::tree::Pid;
@@ -15,6 +17,7 @@ use vfs::device::DeviceFile;
 
 const TTY: DeviceNumber = DeviceNumber::new(5, 0);
 const CONSOLE: DeviceNumber = DeviceNumber::new(5, 1);
+const MULTIPLEXER: DeviceNumber = DeviceNumber::new(5, 2);
 
 static SYSTEM_CONSOLE: Once<Arc<Terminal>> = Once::new();
 
@@ -46,12 +49,17 @@ impl DeviceFile for ConsoleDevice {
     }
 }
 
-/// Makes `/dev/tty` and `/dev/console`, and has sessions' ends told. EBUSY; EEXIST; ENOMEM.
+/// Makes `/dev/tty`, `/dev/console` and `/dev/ptmx`, makes devpts mountable, and has sessions' ends told. EBUSY; EEXIST; ENOMEM.
 pub fn register(devices: &DevFs) -> Result<(), Errno> {
     task::exit::set_session_end_hook(session::leader_ends);
     let node = |name, number, permissions| Node { name, kind: FileType::CharacterDevice, number, permissions };
     devices.add(&node("tty", TTY, 0o666), 1, "/dev/tty", Arc::new(OwnTerminal))?;
-    devices.add(&node("console", CONSOLE, 0o600), 1, "/dev/console", Arc::new(ConsoleDevice))
+    devices.add(&node("console", CONSOLE, 0o600), 1, "/dev/console", Arc::new(ConsoleDevice))?;
+    devices.add(&node("ptmx", MULTIPLEXER, 0o666), 1, "/dev/ptmx", Arc::new(Multiplexer))?;
+    let vfs = devices.superblock().vfs();
+    vfs.register(Arc::new(DevPtsType::new(Arc::new(Masters))));
+    let slaves = DeviceNumber::new(devpts::SLAVE_MAJOR, 0);
+    vfs.devices.register(FileType::CharacterDevice, slaves, 1 << 20, "pts", Arc::new(NoSlave))
 }
 
 /// Makes a device's line, its thread and its node; `driver_name` is for /proc/devices. EBUSY; EEXIST; ENOMEM.

@@ -31,6 +31,7 @@ mod control;
 mod devices;
 mod driver;
 mod hang_up;
+mod master;
 mod opening;
 mod owners;
 mod serve;

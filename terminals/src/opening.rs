@@ -94,11 +94,15 @@ impl FileOperations for Opening {
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        self.terminal.act(|state, effects: &mut Effects| {
+        let was_last = self.terminal.act(|state, effects: &mut Effects| {
             state.opens = state.opens.saturating_sub(1);
             if let Some(pair) = state.pair() {
                 pair.close_slave(effects);
             }
+            state.opens == 0
         });
+        if was_last {
+            session::forget(&self.terminal);
+        }
     }
 }

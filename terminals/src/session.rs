@@ -149,7 +149,17 @@ pub fn leader_ends(session: Pid) {
     }
 }
 
-/// The terminal is hung up: its session loses it, and the leader is told. Answers nothing that is still to do.
+/// Nobody has the terminal open any more: its session loses it, without a word (tty_release).
+pub fn forget(terminal: &Terminal) {
+    let mut sessions = SESSIONS.lock();
+    let unused = terminal.look(|state| if state.opens == 0 { state.session } else { None });
+    if let Some(session) = unused {
+        release(terminal);
+        sessions.remove(&session);
+    }
+}
+
+/// The terminal is hung up: its session loses it, and the leader is told.
 pub fn lose(terminal: &Terminal) {
     let mut sessions = SESSIONS.lock();
     let Some(session) = terminal.owners().0 else { return };
