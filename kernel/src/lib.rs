@@ -35,6 +35,8 @@ mod start;
 mod timekeeping;
 #[cfg(target_os = "none")]
 mod traps;
+#[cfg(target_os = "none")]
+mod vdso;
 
 #[cfg(target_os = "none")]
 pub use start::main;

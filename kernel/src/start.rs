@@ -1,7 +1,7 @@
 //! Start-up, in order.
 use crate::command_line::CommandLine;
 use crate::{
-    console, console_device, cpus, devices, entropy, hardware, interrupts, panic, ports, rootfs, timekeeping, traps,
+    console, console_device, cpus, devices, entropy, hardware, interrupts, panic, ports, rootfs, timekeeping, traps, vdso,
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
@@ -96,6 +96,8 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     task::random::set_source(entropy::fill);
     task::futexes::start(scheduler::cpu_count(), arch::instructions::read_tsc() | 1);
     task::life::set_dispatch(syscall::dispatch);
+    task::execute::set_randomise(!command_line.has("norandmaps"));
+    vdso::start().expect("no memory for the vDSO");
     let root = rootfs::mount().expect("no memory for the root file system");
     syscall::set_vfs(&root.vfs);
     syscall::paths::set_namespace(root.namespace.clone());
@@ -122,7 +124,7 @@ fn init(root: &rootfs::Root, command_line: &CommandLine) -> task::Init {
         candidates,
         arguments: command_line.init_arguments().map(bytes).collect(),
         environment,
-        context: root.context.clone(),
+        context: root.context_of_init(),
         descriptors: rootfs::console(root),
     }
 }

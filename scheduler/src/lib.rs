@@ -31,7 +31,7 @@ mod run;
 mod timers;
 mod wake;
 
-pub use clock::{clock, realtime, set_clock, set_realtime};
+pub use clock::{clock, publish_to as publish_clock_to, realtime, set_clock, set_realtime};
 pub use cpus::{Chip, CpuStatistics, become_idle_thread, cpu_count, idle, start_cpus, statistics};
 pub use kernel_thread::{exit_thread, spawn, start};
 pub use remote::{Request, call, remote_interrupt, set_remote_interrupt};

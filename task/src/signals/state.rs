@@ -256,23 +256,34 @@ impl Task {
         *self.process.signals.lock().actions.lock().get(signal)
     }
 
-    /// Sets a signal's action. EINVAL for SIGKILL and SIGSTOP.
-    pub fn set_signal_action(&self, signal: Signal, action: Action) -> Result<(), Errno> {
-        let mut discarded = ::signal::Discarded::default();
-        {
-            let tree = crate::tree::lock();
-            let mut group = self.process.signals.lock();
-            let ignored = group.actions.lock().set(signal, action)?;
-            if ignored {
-                let set = SignalSet::of(&[signal]);
-                discarded.append(group.pending.flush(set));
-                for thread in tree.threads(self.process.pid) {
-                    discarded.append(thread.signals.own.lock().pending.flush(set));
-                }
-            }
+    /// Sets a signal's action and answers the one before. EINVAL for SIGKILL and SIGSTOP.
+    pub fn set_signal_action(&self, signal: Signal, action: Action) -> Result<Action, Errno> {
+        if !action.ignores(signal) {
+            let group = self.process.signals.lock();
+            let mut actions = group.actions.lock();
+            let before = *actions.get(signal);
+            actions.set(signal, action)?;
+            return Ok(before);
         }
+        self.ignore(signal, action)
+    }
+
+    /// Sets an action that ignores the signal: what is pending of it goes, from every thread.
+    fn ignore(&self, signal: Signal, action: Action) -> Result<Action, Errno> {
+        let mut discarded = ::signal::Discarded::default();
+        let tree = crate::tree::lock();
+        let mut group = self.process.signals.lock();
+        let before = *group.actions.lock().get(signal);
+        group.actions.lock().set(signal, action)?;
+        let set = SignalSet::of(&[signal]);
+        discarded.append(group.pending.flush(set));
+        for thread in tree.threads(self.process.pid) {
+            discarded.append(thread.signals.own.lock().pending.flush(set));
+        }
+        drop(group);
+        drop(tree);
         drop(discarded);
-        Ok(())
+        Ok(before)
     }
 
     pub fn alternate_stack(&self) -> AlternateStack {
