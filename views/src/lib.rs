@@ -18,13 +18,16 @@
 
 extern crate alloc;
 
-mod bitmap;
+pub mod bitmap;
+pub mod cpu_flags;
 #[cfg(target_os = "none")]
 mod process;
 #[cfg(target_os = "none")]
 mod roots;
 #[cfg(target_os = "none")]
 mod system;
+#[cfg(target_os = "none")]
+mod system_tree;
 #[cfg(target_os = "none")]
 mod terminals;
 
