@@ -1,5 +1,5 @@
 //! What the entry code asks of the kernel.
-use crate::{interrupts, panic};
+use crate::{interrupts, panic, provoke, report};
 use trap::KernelFrame;
 
 pub struct TrapHooks;
@@ -19,6 +19,10 @@ impl trap::Hooks for TrapHooks {
                 arch::instructions::halt();
             }
         }
+        if report::answer(frame) {
+            return;
+        }
+        provoke::nmi();
         klog::emergency(format_args!("NMI on CPU {} at {:#x}", arch::cpu::id(), frame.rip));
     }
 

@@ -38,6 +38,10 @@ pub(crate) struct Cpu {
     pub idle_since: AtomicU64,
     pub spent: Spent,
     pub next_tick: AtomicU64,
+    /// How often this CPU went through the scheduler; written by it alone.
+    pub passes: AtomicU64,
+    /// How often the watchdog's timer came.
+    pub looks: AtomicU64,
     pub remote: Remote,
 }
 
@@ -67,6 +71,8 @@ pub fn start_cpus(count: usize, chip: &'static dyn Chip) {
             idle_since: AtomicU64::new(0),
             spent: Spent::new(),
             next_tick: AtomicU64::new(u64::MAX),
+            passes: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
             remote: Remote::new(),
         });
     }

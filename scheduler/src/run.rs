@@ -84,6 +84,12 @@ pub fn yield_now() {
     reschedule(false);
 }
 
+/// Runs `action` with this CPU's run queue locked: for provoking panics there.
+pub fn with_queue_locked<R>(action: impl FnOnce() -> R) -> R {
+    let _queue = cpus::this().queue.lock();
+    action()
+}
+
 /// Changes nice value and policy of the *running* thread.
 pub fn set_share(nice: sched::Nice, policy: sched::Policy) {
     let mut queue = cpus::this().queue.lock();
@@ -125,6 +131,7 @@ fn reschedule(may_block: bool) -> bool {
         return reschedule(may_block);
     };
     arch::cpu::clear_reschedule();
+    cpu.passes.store(cpu.passes.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     let now = clock::now();
     let current = sync::current();
     let mut blocked = false;
@@ -155,6 +162,7 @@ fn reschedule(may_block: bool) -> bool {
 
 fn block(cpu: &Cpu, queue: &mut Queue<'_>, current: &Thread, state: u32, now: u64) {
     let kind = if state == Sleep::Uninterruptible as u32 {
+        current.blocked_since.store(now, Ordering::Relaxed);
         sched::Sleep::Uninterruptible
     } else {
         sched::Sleep::Interruptible

@@ -164,6 +164,11 @@ impl Task {
         *self.name.lock()
     }
 
+    /// The name, for reports that must not wait; `None` while it is being changed.
+    pub fn try_name(&self) -> Option<[u8; NAME_LENGTH]> {
+        self.name.try_lock().map(|name| *name)
+    }
+
     /// Sets the name from up to 15 bytes.
     pub fn set_name(&self, name: &[u8]) {
         *self.name.lock() = name_from(name);

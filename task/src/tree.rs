@@ -84,6 +84,18 @@ pub fn find_process(pid: Pid) -> Option<Arc<Process>> {
     lock().nodes.get(&pid).map(|node| node.process.clone())
 }
 
+/// The first task with a number of at least `from`.
+pub fn next_task(from: Pid) -> Option<Arc<Task>> {
+    lock().tasks.range(from..).next().map(|(_, task)| task.clone())
+}
+
+/// Shows every task to `look`, for reports from any context; false where the tree is locked.
+pub fn try_each_task(look: impl FnMut(&Task)) -> bool {
+    let Some(tree) = TREE.try_lock() else { return false };
+    tree.tasks.values().map(|task| &**task).for_each(look);
+    true
+}
+
 /// The processes of a group.
 pub fn group_members(group: Pid) -> Vec<Arc<Process>> {
     let tree = lock();

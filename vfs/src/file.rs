@@ -106,6 +106,12 @@ pub(crate) enum Server {
 
 const READS: u32 = 1;
 const WRITES: u32 = 2;
+/// Counted among the inode's writers, so that it cannot be executed meanwhile.
+const COUNTED: u32 = 4;
+
+fn rights(flags: OpenFlags) -> u32 {
+    (if flags.reads() { READS } else { 0 }) | if flags.writes() { WRITES } else { 0 }
+}
 
 /// An open file, shared by the descriptors that refer to it.
 pub struct OpenFile {
@@ -126,19 +132,26 @@ impl OpenFile {
         if flags.contains(OpenFlags::PATH) {
             return Ok(Self::assemble(path, Server::Nobody, 0, flags, credentials));
         }
-        let rights = if flags.reads() { READS } else { 0 } | if flags.writes() { WRITES } else { 0 };
-        if rights & WRITES != 0 && inode.kind() == FileType::Regular {
+        let counted = flags.writes() && inode.kind() == FileType::Regular;
+        if counted {
             inode.begin_writing()?;
         }
+        let rights = rights(flags) | if counted { COUNTED } else { 0 };
         match Self::server_for(inode, flags) {
             Ok(server) => Ok(Self::assemble(path, server, rights, flags, credentials)),
             Err(error) => {
-                if rights & WRITES != 0 && inode.kind() == FileType::Regular {
+                if counted {
                     inode.end_writing();
                 }
                 Err(error)
             }
         }
+    }
+
+    /// Opens a file that has no name for others to find (`memfd_create(2)`): it may be executed while it is open.
+    pub fn open_nameless(path: Path, flags: OpenFlags, credentials: &Arc<Credentials>) -> Result<Arc<Self>, Errno> {
+        let server = Self::server_for(path.inode()?, flags)?;
+        Ok(Self::assemble(path, server, rights(flags), flags, credentials))
     }
 
     /// An open file served by `operations`, such as one end of a pipe.
@@ -148,8 +161,7 @@ impl OpenFile {
         flags: OpenFlags,
         credentials: &Arc<Credentials>,
     ) -> Arc<Self> {
-        let rights = if flags.reads() { READS } else { 0 } | if flags.writes() { WRITES } else { 0 };
-        Self::assemble(path, Server::Operations(operations), rights, flags, credentials)
+        Self::assemble(path, Server::Operations(operations), rights(flags), flags, credentials)
     }
 
     fn assemble(
@@ -386,7 +398,7 @@ impl Drop for OpenFile {
         }
         let inode = self.inode();
         crate::locks::release_flock(inode, core::ptr::from_ref(self) as usize);
-        if self.rights & WRITES != 0 && inode.kind() == FileType::Regular {
+        if self.rights & COUNTED != 0 {
             inode.end_writing();
         }
     }
