@@ -39,8 +39,9 @@ pub fn register(root: &rootfs::Root, command_line: &'static [u8]) -> Result<(), 
     };
     let timeout = number(i64::from(i32::MIN)..=i64::from(i32::MAX), || i64::from(panic::timeout()), set_timeout);
     trees.proc.below("sys/kernel")?.add("panic", timeout)?;
-    // The one console that programs can have so far.
-    trees.sys.below("class/tty/console")?.add("active", attribute(|output| writeln!(output, "ttyS0")))?;
+    let name =
+        |output: &mut procfs::Output| terminals::console().map_or(Ok(()), |line| writeln!(output, "{}", line.name()));
+    trees.sys.below("class/tty/console")?.add("active", attribute(name))?;
     let _ = SYSTEM.set(trees.sys);
     Ok(())
 }

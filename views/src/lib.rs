@@ -28,8 +28,6 @@ mod roots;
 mod system;
 #[cfg(target_os = "none")]
 mod system_tree;
-#[cfg(target_os = "none")]
-mod terminals;
 
 #[cfg(target_os = "none")]
 pub use roots::{Sources, register};

@@ -40,7 +40,7 @@ pub fn register(sources: Sources) -> Result<Trees, Errno> {
     system::register(&proc, &sources)?;
     proc.add("self", Node::link(Arc::new(SelfLink)))?;
     proc.add("thread-self", Node::link(Arc::new(ThreadSelfLink)))?;
-    let sys = Listing::new();
+    let sys = Listing::with_permissions(0o755);
     system_tree::register(&sys)?;
     vfs.register(Arc::new(TreeType::sysfs(sys.clone())));
     vfs.register(Arc::new(TreeType::proc(Arc::new(Joined { registered: proc.clone(), other: Arc::new(Processes) }))));
