@@ -183,6 +183,25 @@ impl DescriptorTable {
         chunk.files[number as usize % BITS].clone().ok_or(Errno::EBADF)
     }
 
+    /// Hands each of `entries` the file behind the descriptor that `number` names for it (`None`: nothing open), without holding the
+    /// table for long.
+    pub fn get_each<T>(
+        &self,
+        entries: &mut [T],
+        number: impl Fn(&T) -> i32,
+        place: impl Fn(&mut T, Option<Arc<OpenFile>>),
+    ) {
+        for some in entries.chunks_mut(BITS) {
+            let table = self.table.lock();
+            for entry in some {
+                let number = number(entry) as usize;
+                let chunk = table.chunks.get(number / BITS);
+                let file = chunk.and_then(|chunk| chunk.files[number % BITS].clone());
+                place(entry, file);
+            }
+        }
+    }
+
     /// Takes the lowest free descriptor from `minimum` on, below `limit` (RLIMIT_NOFILE). EMFILE.
     pub fn reserve(&self, minimum: u32, close_on_exec: bool, limit: u64) -> Result<Reservation<'_>, Errno> {
         let limit = usize::try_from(limit).unwrap_or(MOST);
