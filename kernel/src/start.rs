@@ -1,7 +1,8 @@
 //! Start-up, in order.
 use crate::command_line::CommandLine;
 use crate::{
-    console, console_device, cpus, devices, entropy, hardware, interrupts, panic, ports, rootfs, timekeeping, traps, vdso,
+    console, console_device, cpus, devices, entropy, hardware, interrupts, panic, ports, rootfs, timekeeping, traps,
+    vdso,
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
