@@ -67,17 +67,13 @@ impl<T: FromBytes + IntoBytes> UserPtr<T> {
     }
 }
 
-impl<T: FromBytes> UserPtr<T> {
-    /// Reads `count` values into a vector. EFAULT; ENOMEM.
-    pub fn read_array(self, count: usize) -> Result<Vec<T>, Errno>
-    where
-        T: IntoBytes,
-    {
+impl<T: FromBytes + IntoBytes> UserPtr<T> {
+    /// Reads `count` values into a vector, in one piece. EFAULT; ENOMEM.
+    pub fn read_array(self, count: usize) -> Result<Vec<T>, Errno> {
         let mut values = Vec::new();
         values.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        for index in 0..count {
-            values.push(self.element(index).read()?);
-        }
+        values.resize_with(count, T::new_zeroed);
+        copy_in(self.address, values.as_mut_slice().as_mut_bytes())?;
         Ok(values)
     }
 }
@@ -86,6 +82,13 @@ impl<T: IntoBytes + Immutable> UserPtr<T> {
     /// Writes the value. EFAULT, perhaps after a part was written.
     pub fn write(self, value: &T) -> Result<(), Errno> {
         copy_out(self.address, value.as_bytes())
+    }
+}
+
+impl<T: IntoBytes + Immutable> UserPtr<T> {
+    /// Writes values one after another, in one piece. EFAULT, perhaps after a part was written.
+    pub fn write_array(self, values: &[T]) -> Result<(), Errno> {
+        copy_out(self.address, values.as_bytes())
     }
 }
 

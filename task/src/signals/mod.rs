@@ -18,4 +18,4 @@ pub use send::{
     tell_stop,
 };
 pub(crate) use state::reset_for_exec;
-pub use state::{GroupSignals, ThreadSignals};
+pub use state::{GroupSignals, SignalSummary, ThreadSignals};
