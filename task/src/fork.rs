@@ -186,7 +186,10 @@ fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::Rese
     if flags & u64::from(CLONE_THREAD) != 0 {
         child.process.live_threads.fetch_add(1, Ordering::AcqRel);
         child.process.unended_threads.fetch_add(1, Ordering::AcqRel);
-        tree.add_thread(child);
+        let stops = tree.add_thread(child, Some(parent.tid));
+        if let (true, Some(thread)) = (stops, child.thread()) {
+            thread.add_work(sync::thread::work::SIGNAL);
+        }
     } else {
         let of_parent = flags & u64::from(CLONE_PARENT) != 0;
         let above = if of_parent { parent.process.parent() } else { parent.process.pid };
