@@ -30,6 +30,14 @@ impl Readiness {
             self.queue.wake_all();
         }
     }
+
+    /// The same from within [`sync::Notify::notify`].
+    pub fn notify_inside(&self) {
+        fence(Ordering::SeqCst);
+        if self.polled.load(Ordering::Relaxed) {
+            self.queue.wake_all_inside();
+        }
+    }
 }
 
 impl Default for Readiness {

@@ -15,6 +15,7 @@ mod attributes;
 mod credentials;
 mod descriptors;
 mod dispatch;
+mod epoll;
 mod execute;
 mod files;
 mod futex;

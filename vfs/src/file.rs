@@ -2,6 +2,7 @@
 use crate::credentials::Credentials;
 use crate::inode::{Content, Inode};
 use crate::path::Path;
+use crate::watchers::Watchers;
 use abi::Errno;
 use abi::file::{FileType, OpenFlags, PollEvents, Whence};
 use alloc::sync::Arc;
@@ -51,6 +52,11 @@ pub trait FileOperations: Send + Sync {
     fn poll(&self, file: &OpenFile, registrations: Option<&mut Registrations>) -> PollEvents {
         let _ = (file, registrations);
         PollEvents::IN | PollEvents::OUT | PollEvents::READ_NORMAL | PollEvents::WRITE_NORMAL
+    }
+
+    /// Whether its readiness ever changes, so that epoll may wait for it.
+    fn can_poll(&self) -> bool {
+        true
     }
 
     /// A device's own command. ENOTTY where it is none of its.
@@ -120,6 +126,7 @@ pub struct OpenFile {
     flags: AtomicU32,
     position: Mutex<u64>,
     credentials: Arc<Credentials>,
+    pub(crate) watchers: Watchers,
 }
 
 impl OpenFile {
@@ -180,6 +187,7 @@ impl OpenFile {
             flags: AtomicU32::new((flags - once).bits()),
             position: Mutex::new(Rank::FilePosition, 0),
             credentials: credentials.clone(),
+            watchers: Watchers::new(),
         })
     }
 
@@ -280,6 +288,11 @@ impl OpenFile {
         }
     }
 
+    /// Whether it can be waited for (`epoll_ctl(2)`, EPERM).
+    pub fn can_poll(&self) -> bool {
+        matches!(&self.server, Server::Operations(operations) if operations.can_poll())
+    }
+
     /// A device's command. EBADF for `O_PATH`; ENOTTY. The commands that all files know are the caller's.
     pub fn ioctl(&self, command: u32, argument: usize) -> Result<usize, Errno> {
         match &self.server {
@@ -355,6 +368,7 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        self.watchers.tell();
         if let Server::Operations(operations) = &self.server {
             operations.release(self);
         }
