@@ -30,6 +30,12 @@ pub struct Root {
 }
 
 impl Root {
+    /// What PID 1 begins with. The unpacker's own mask is empty: the archive says what its files permit.
+    pub fn context_of_init(&self) -> Arc<FsContext> {
+        let FsContext { root, current, .. } = &*self.context;
+        Arc::new(FsContext { root: root.clone(), current: current.clone(), umask: 0o022 })
+    }
+
     pub fn origin(&self) -> Origin<'_> {
         Origin { context: &self.context, credentials: &self.credentials, start: None }
     }

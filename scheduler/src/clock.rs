@@ -1,15 +1,33 @@
 //! The clock: the TSC as nanoseconds.
-use sync::{Preempt, Rank, SequenceLock};
+use sync::{Once, Preempt, Rank, SequenceLock};
 use time::{Clock, Ratio, Timespec};
 
 static CLOCK: SequenceLock<Clock, Preempt> = SequenceLock::new(
-    Rank::Leaf,
+    Rank::Clock,
     Clock { rate: Ratio::ONE, base_cycles: 0, base_ns: 0, realtime_at_zero: Timespec::ZERO, tai_offset: 0 },
 );
 
+static PUBLISH: Once<fn(&Clock)> = Once::new();
+
+/// Says who shows the clock to programs; called at once and after each change, one at a time, without sleeping.
+pub fn publish_to(publish: fn(&Clock)) {
+    let _ = PUBLISH.set(publish);
+    change(|_| ());
+}
+
+fn change<R>(body: impl FnOnce(&mut Clock) -> R) -> R {
+    CLOCK.write(|clock| {
+        let answer = body(clock);
+        if let Some(publish) = PUBLISH.get() {
+            publish(clock);
+        }
+        answer
+    })
+}
+
 /// Sets the clock going, once its rate is known.
 pub fn set_clock(clock: Clock) {
-    CLOCK.write(|current| *current = clock);
+    change(|current| *current = clock);
 }
 
 /// The clock's parameters, for the vDSO's page.
@@ -30,7 +48,7 @@ pub fn realtime() -> Timespec {
 
 /// Sets CLOCK_REALTIME; false where the time cannot be represented.
 pub fn set_realtime(time: Timespec) -> bool {
-    CLOCK.write(|clock| match clock.with_realtime(time, arch::instructions::read_tsc()) {
+    change(|clock| match clock.with_realtime(time, arch::instructions::read_tsc()) {
         Some(changed) => {
             *clock = changed;
             true

@@ -64,7 +64,6 @@ pub struct FrameRequest<'a> {
     /// What `rt_sigreturn` is to set: the mask before, or the one that `sigsuspend` and its like put aside.
     pub mask: SignalSet,
     pub stack: &'a AlternateStack,
-    pub vector: VectorState<'a>,
 }
 
 /// The registers that change for the handler. Vector state starts afresh too.
@@ -86,16 +85,20 @@ pub fn minimum_stack_size(area_size: usize, extended: bool) -> u64 {
 }
 
 impl FrameRequest<'_> {
-    /// Writes the frame through `write`, piece by piece, and says how to enter the handler.
+    /// Writes the frame, with `vector` in it, through `write`, piece by piece, and says how to enter the handler.
     ///
     /// EFAULT, or what `write` says: the action has no restorer, the alternate stack is too small, or the stack cannot
     /// be written. The thread then gets a forced SIGSEGV, fatal if that was the signal.
-    pub fn write(&self, mut write: impl FnMut(u64, &[u8]) -> Result<(), Errno>) -> Result<SignalEntry, Errno> {
+    pub fn write(
+        &self,
+        mut vector: VectorState<'_>,
+        mut write: impl FnMut(u64, &[u8]) -> Result<(), Errno>,
+    ) -> Result<SignalEntry, Errno> {
         let restorer = self.deliver.restorer.ok_or(Errno::EFAULT)?;
-        let (address, vector) = self.place().ok_or(Errno::EFAULT)?;
-        self.vector.write(vector, &mut write)?;
-        let mut frame =
-            SignalFrame { return_address: restorer, context: self.context(vector), information: Siginfo::default() };
+        let (address, vector_address) = self.place(vector.length_in_frame()).ok_or(Errno::EFAULT)?;
+        vector.write(vector_address, &mut write)?;
+        let context = self.context(vector_address, vector.is_extended());
+        let mut frame = SignalFrame { return_address: restorer, context, information: Siginfo::default() };
         let mut length = offset_of!(SignalFrame, information);
         if self.deliver.flags.contains(ActionFlags::INFORMATION) {
             frame.information = self.information.to_siginfo(self.signal);
@@ -115,7 +118,7 @@ impl FrameRequest<'_> {
 
     /// Addresses of the frame and of the vector state. None where the alternate stack does not hold them, or where they
     /// would wrap around.
-    fn place(&self) -> Option<(u64, u64)> {
+    fn place(&self, vector_length: u64) -> Option<(u64, u64)> {
         let rsp = self.registers.rsp;
         let mut on_alternate = self.stack.in_use(rsp);
         let mut top = rsp.checked_sub(RED_ZONE)?;
@@ -123,14 +126,14 @@ impl FrameRequest<'_> {
             top = self.stack.address.checked_add(self.stack.size)?;
             on_alternate = true;
         }
-        let vector = top.checked_sub(self.vector.length_in_frame())? & !(VECTOR_ALIGNMENT - 1);
+        let vector = top.checked_sub(vector_length)? & !(VECTOR_ALIGNMENT - 1);
         let frame = (vector.checked_sub(FRAME_SIZE)? & !(FRAME_ALIGNMENT - 1)).checked_sub(8)?;
         // A frame beyond the user half fails when it is written.
         (!on_alternate || self.stack.contains(frame)).then_some((frame, vector))
     }
 
-    fn context(&self, vector: u64) -> UserContextFrame {
-        let extended = if self.vector.is_extended() { UC_FP_XSTATE } else { 0 };
+    fn context(&self, vector: u64, extended: bool) -> UserContextFrame {
+        let extended = if extended { UC_FP_XSTATE } else { 0 };
         UserContextFrame {
             flags: UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | extended,
             link: 0,

@@ -15,10 +15,10 @@ const END_MAGIC_SIZE: usize = 4;
 const INITIAL_CONTROL_WORD: u16 = 0x037f;
 
 /// The state to put into a frame.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct VectorState<'a> {
-    /// As XSAVE or FXSAVE wrote it, at least 512 bytes.
-    pub image: &'a [u8],
+    /// As XSAVE or FXSAVE wrote it, at least 512 bytes. It is completed in place: what stands there afterwards means the same.
+    pub image: &'a mut [u8],
     /// The components that the kernel switches (XCR0); 0 where the CPU has FXSAVE only.
     pub components: u64,
 }
@@ -39,29 +39,21 @@ impl VectorState<'_> {
     /// Writes the image to `address`. Programs may rely on x87 and SSE state being there, so that what XSAVE left out because
     /// it was initial is filled in.
     pub(crate) fn write(
-        &self,
+        &mut self,
         address: u64,
         write: &mut impl FnMut(u64, &[u8]) -> Result<(), Errno>,
     ) -> Result<(), Errno> {
-        let mut start = [0; SMALLEST_EXTENDED];
-        let (start, rest) = if self.is_extended() {
-            start.copy_from_slice(self.image.get(..SMALLEST_EXTENDED).ok_or(Errno::EFAULT)?);
-            fill_in(&mut start);
-            start[VECTOR_HEAD_OFFSET..LEGACY].copy_from_slice(self.head().as_bytes());
-            (&start[..], self.image.get(SMALLEST_EXTENDED..).unwrap_or(&[]))
-        } else {
-            start[..LEGACY].copy_from_slice(self.image.get(..LEGACY).ok_or(Errno::EFAULT)?);
-            start[VECTOR_HEAD_OFFSET..LEGACY].fill(0);
-            (&start[..LEGACY], self.image.get(LEGACY..).unwrap_or(&[]))
-        };
-        write(address, start)?;
-        if !rest.is_empty() {
-            write(address + start.len() as u64, rest)?;
+        let extended = self.is_extended();
+        let head = self.head();
+        let software = self.image.get_mut(VECTOR_HEAD_OFFSET..LEGACY).ok_or(Errno::EFAULT)?;
+        if !extended {
+            software.fill(0);
+            return write(address, self.image);
         }
-        if self.is_extended() {
-            write(address + self.image.len() as u64, VECTOR_END_MAGIC.as_bytes())?;
-        }
-        Ok(())
+        software.copy_from_slice(head.as_bytes());
+        fill_in(self.image.first_chunk_mut().ok_or(Errno::EFAULT)?);
+        write(address, self.image)?;
+        write(address + self.image.len() as u64, VECTOR_END_MAGIC.as_bytes())
     }
 
     fn head(&self) -> VectorStateHead {
@@ -115,19 +107,23 @@ pub fn restore(
     if !address.is_multiple_of(alignment) || area.len() < LEGACY {
         return Err(Errno::EFAULT);
     }
-    area.fill(0);
     let (legacy, rest) = area.split_at_mut(LEGACY);
     read(address, legacy)?;
     if extended {
         match head_of(legacy, address, rest.len() + LEGACY, &mut read)? {
             Some(head) => {
                 let length = (head.size as usize).saturating_sub(LEGACY);
-                read(address.wrapping_add(LEGACY as u64), rest.get_mut(..length).ok_or(Errno::EFAULT)?)?;
-                check_header(rest, components)?;
+                let (given, missing) = rest.split_at_mut_checked(length).ok_or(Errno::EFAULT)?;
+                read(address.wrapping_add(LEGACY as u64), given)?;
+                missing.fill(0);
+                check_header(given, components)?;
                 let wanted = present(area) & head.components;
                 area[LEGACY..LEGACY + 8].copy_from_slice(&wanted.to_le_bytes());
             }
-            None => rest[..8].copy_from_slice(&LEGACY_COMPONENTS.to_le_bytes()),
+            None => {
+                rest.fill(0);
+                rest[..8].copy_from_slice(&LEGACY_COMPONENTS.to_le_bytes());
+            }
         }
     }
     let mxcsr = u32::from_le_bytes([area[MXCSR], area[MXCSR + 1], area[MXCSR + 2], area[MXCSR + 3]]);
@@ -160,6 +156,6 @@ fn head_of(
 fn check_header(header: &[u8], components: u64) -> Result<(), Errno> {
     let present = u64::read_from_prefix(header).map(|(present, _)| present).map_err(|_| Errno::EFAULT)?;
     let reserved = header.get(8..64).ok_or(Errno::EFAULT)?;
-    let refused = present & !components != 0 || reserved.iter().any(|&byte| byte != 0);
+    let refused = present & !components != 0 || *reserved != [0; 56];
     if refused { Err(Errno::EFAULT) } else { Ok(()) }
 }

@@ -91,10 +91,9 @@ fn rebuild(text: &str) {
         registers: &saved.registers,
         mask: saved.mask,
         stack: &stack,
-        vector: VectorState { image: &area, components },
     };
     let mut ours = Memory::default();
-    let entry = request.write(|at, bytes| ours.write(at, bytes)).unwrap();
+    let entry = request.write(VectorState { image: &mut area.clone(), components }, |at, bytes| ours.write(at, bytes)).unwrap();
     assert_eq!(entry.rsp, linux.frame);
     // Linux leaves the gap and the reserved words of `sigcontext` as they were.
     let reserved = 8 + 40 + 192..8 + 40 + 256;
@@ -173,10 +172,9 @@ proptest! {
         let request = FrameRequest {
             signal: Signal::SEGV, information: &information(), deliver: &deliver(flags, Some(0x1234)),
             registers: &registers, mask: SignalSet::mask_from_bits(mask), stack: &stack,
-            vector: VectorState { image: &image, components },
         };
         let mut memory = Memory::default();
-        let entry = request.write(|at, bytes| memory.write(at, bytes)).unwrap();
+        let entry = request.write(VectorState { image: &mut image.clone(), components }, |at, bytes| memory.write(at, bytes)).unwrap();
         prop_assert_eq!(entry.rsp % 16, 8);
         prop_assert_eq!((entry.rdi, entry.rdx, entry.rsi), (11, entry.rsp + 8, entry.rsp + 312));
         prop_assert_eq!(entry.eflags, registers.eflags & !0x1_0500);
@@ -250,10 +248,9 @@ fn framed() -> Vec<u8> {
         registers: &Registers { rsp: 0x10000, ..Default::default() },
         mask: SignalSet::EMPTY,
         stack: &AlternateStack::default(),
-        vector: VectorState { image: &image, components: 0b111 },
     };
     let mut memory = Memory::default();
-    let entry = request.write(|at, bytes| memory.write(at, bytes)).unwrap();
+    let entry = request.write(VectorState { image: &mut image.clone(), components: 0b111 }, |at, bytes| memory.write(at, bytes)).unwrap();
     let saved = SavedContext::read(entry.rsp + 8, |at, bytes| memory.read(at, bytes)).unwrap();
     memory.0.range(saved.vector..).map(|(_, &byte)| byte).collect()
 }
@@ -302,10 +299,9 @@ fn initial_components_are_filled_in() {
         registers: &Registers { rsp: 0x10000, ..Default::default() },
         mask: SignalSet::EMPTY,
         stack: &AlternateStack::default(),
-        vector: VectorState { image: &image, components: 0b111 },
     };
     let mut memory = Memory::default();
-    let entry = request.write(|at, bytes| memory.write(at, bytes)).unwrap();
+    let entry = request.write(VectorState { image: &mut image.clone(), components: 0b111 }, |at, bytes| memory.write(at, bytes)).unwrap();
     let saved = SavedContext::read(entry.rsp + 8, |at, bytes| memory.read(at, bytes)).unwrap();
     let bytes: Vec<u8> = memory.0.range(saved.vector..).map(|(_, &byte)| byte).collect();
     assert_eq!(bytes[..4], [0x7f, 3, 0, 0]);
@@ -325,9 +321,8 @@ fn alternate_stacks() {
             registers: &Registers { rsp, ..Default::default() },
             mask: SignalSet::EMPTY,
             stack,
-            vector: VectorState { image: &image, components: 0b111 },
         };
-        request.write(|_, _| Ok(())).map(|entry| entry.rsp)
+        request.write(VectorState { image: &mut image.clone(), components: 0b111 }, |_, _| Ok(())).map(|entry| entry.rsp)
     };
     let on = ActionFlags::ON_STACK;
     let stack = alternate(0x10_0000, 4096, 0);
@@ -379,9 +374,8 @@ fn a_handler_needs_a_restorer_and_a_writable_stack() {
             registers: &Registers { rsp: 0x10000, ..Default::default() },
             mask: SignalSet::EMPTY,
             stack: &AlternateStack::default(),
-            vector: VectorState { image: &image, components: 0b111 },
         }
-        .write(|_, _| result)
+        .write(VectorState { image: &mut image.clone(), components: 0b111 }, |_, _| result)
         .err()
     };
     assert_eq!(request(&deliver(ActionFlags::empty(), None), Ok(())), Some(Errno::EFAULT));

@@ -87,6 +87,10 @@ pub enum Rank {
     Frames,
     /// The log's readers.
     Log,
+    /// The clock's writers.
+    Clock,
+    /// The clock as programs see it, published by whoever writes the clock.
+    ClockPage,
     /// Anything that takes no further lock.
     Leaf,
 }

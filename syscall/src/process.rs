@@ -139,7 +139,7 @@ pub fn unshare(task: &Task, flags: u32) -> Result<(), Errno> {
 }
 
 fn rusage(found: &Found) -> Rusage {
-    Rusage { user_time: timeval(found.user_time), system_time: timeval(found.system_time), ..Rusage::default() }
+    crate::resources::rusage(&found.used)
 }
 
 pub(crate) fn timeval(nanoseconds: u64) -> Timeval {

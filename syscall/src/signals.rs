@@ -25,10 +25,10 @@ pub fn rt_sigaction(
     check_size(size)?;
     let signal = Signal::new(number)?;
     let new = new.non_null().map(|new| new.read()).transpose()?;
-    let before = task.signal_action(signal);
-    if let Some(new) = new {
-        task.set_signal_action(signal, Action::from(new))?;
-    }
+    let before = match new {
+        Some(new) => task.set_signal_action(signal, Action::from(new))?,
+        None => task.signal_action(signal),
+    };
     match old.non_null() {
         Some(old) => old.write(&Sigaction::from(before)),
         None => Ok(()),

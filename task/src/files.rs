@@ -11,7 +11,7 @@ pub type SharedContext = Arc<SpinLock<Arc<FsContext>>>;
 /// Descriptors and folders of a task.
 pub struct Files {
     descriptors: SpinLock<Option<Arc<DescriptorTable>>>,
-    context: SpinLock<SharedContext>,
+    context: SpinLock<Option<SharedContext>>,
 }
 
 /// Moves everybody whose root or current folder is `from` to `to` (pivot_root(2)).
@@ -30,7 +30,7 @@ pub fn move_all(from: &Path, to: &Path) {
 
 impl Files {
     fn relocate(&self, from: &Path, to: &Path) {
-        let shared = self.shared_context();
+        let Some(shared) = self.context.lock().clone() else { return };
         let old = shared.lock().clone();
         if old.root != *from && old.current != *from {
             return;
@@ -44,7 +44,7 @@ impl Files {
     pub fn new(descriptors: Arc<DescriptorTable>, context: SharedContext) -> Self {
         Self {
             descriptors: SpinLock::new(Rank::TaskFields, Some(descriptors)),
-            context: SpinLock::new(Rank::TaskFields, context),
+            context: SpinLock::new(Rank::TaskFields, Some(context)),
         }
     }
 
@@ -83,24 +83,45 @@ impl Files {
         self.set_shared_context(own);
     }
 
-    /// Root, working directory and umask, as they are now.
+    /// Root, working directory and umask, as they are now. Of the running task.
     #[inline]
     pub fn context(&self) -> Arc<FsContext> {
-        self.context.lock().lock().clone()
+        self.with_shared(|context| context.lock().clone())
+    }
+
+    /// The same of any task; `None` once it has ended.
+    pub fn context_if_any(&self) -> Option<Arc<FsContext>> {
+        self.context.lock().as_ref().map(|context| context.lock().clone())
+    }
+
+    /// INVARIANT: only the task's own end takes it away, after its last system call.
+    #[inline]
+    fn with_shared<R>(&self, look: impl FnOnce(&SharedContext) -> R) -> R {
+        match &*self.context.lock() {
+            Some(context) => look(context),
+            None => unreachable!("a task that runs stands somewhere"),
+        }
+    }
+
+    /// Lets go of all: the end of the task.
+    pub(crate) fn release(&self) {
+        drop(self.set_descriptors(None));
+        let context = self.context.lock().take();
+        drop(context);
     }
 
     /// Replaces them, for everybody who shares them; answers the old ones.
     pub fn set_context(&self, context: Arc<FsContext>) -> Arc<FsContext> {
-        core::mem::replace(&mut *self.context.lock().lock(), context)
+        self.with_shared(|shared| core::mem::replace(&mut *shared.lock(), context))
     }
 
     /// The shared object itself, for clone(2).
     pub fn shared_context(&self) -> SharedContext {
-        self.context.lock().clone()
+        self.with_shared(Arc::clone)
     }
 
     pub fn set_shared_context(&self, context: SharedContext) {
-        let old = core::mem::replace(&mut *self.context.lock(), context);
+        let old = self.context.lock().replace(context);
         drop(old);
     }
 }

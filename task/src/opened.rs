@@ -43,12 +43,13 @@ impl MappedFile for MappedOpenFile {
 
     fn path(&self, output: &mut dyn fmt::Write) -> fmt::Result {
         let text = self.file.path().text(&self.root).unwrap_or_default();
-        for &byte in &text {
-            // As seq_path: what would break the line is written in octal.
-            match byte {
-                b'\n' => output.write_str("\\012")?,
-                byte => output.write_char(char::from(byte))?,
+        for chunk in text.utf8_chunks() {
+            // As seq_path: what would break the line is written in octal; so is what no text can hold.
+            for (index, part) in chunk.valid().split('\n').enumerate() {
+                output.write_str(if index == 0 { "" } else { "\\012" })?;
+                output.write_str(part)?;
             }
+            chunk.invalid().iter().try_for_each(|byte| write!(output, "\\{byte:03o}"))?;
         }
         Ok(())
     }
@@ -114,5 +115,9 @@ impl exec::Image for OpenedExecutable {
 impl Executable for OpenedExecutable {
     fn mapped(&self) -> Arc<dyn MappedFile> {
         self.mapped.clone()
+    }
+
+    fn opened(&self) -> Arc<OpenFile> {
+        self.mapped.file.clone()
     }
 }

@@ -340,6 +340,11 @@ impl DescriptorTable {
         Ok(Self { table: SpinLock::new(Rank::Descriptors, copy) })
     }
 
+    /// For how many descriptors there is room: `FDSize` of `/proc/PID/status`.
+    pub fn capacity(&self) -> usize {
+        self.table.lock().chunks.len() * BITS
+    }
+
     /// The first open descriptor at or after `from`, for `/proc/PID/fd` and waiting for all.
     pub fn next_open(&self, from: u32) -> Option<(u32, Arc<OpenFile>)> {
         let mut table = self.table.lock();

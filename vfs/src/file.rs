@@ -7,7 +7,8 @@ use abi::Errno;
 use abi::file::{FileType, OpenFlags, PollEvents, Whence};
 use alloc::sync::Arc;
 use cache::PageCache;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use memory::{PhysicalAddress, Reader, Writer};
 use sync::{Mutex, MutexGuard, Rank, Registrations};
 
@@ -125,6 +126,8 @@ pub struct OpenFile {
     rights: u32,
     flags: AtomicU32,
     position: Mutex<u64>,
+    /// What the position was last, for those who must not wait for it.
+    last_position: AtomicU64,
     credentials: Arc<Credentials>,
     pub(crate) watchers: Watchers,
 }
@@ -186,6 +189,7 @@ impl OpenFile {
             rights,
             flags: AtomicU32::new((flags - once).bits()),
             position: Mutex::new(Rank::FilePosition, 0),
+            last_position: AtomicU64::new(0),
             credentials: credentials.clone(),
             watchers: Watchers::new(),
         })
@@ -262,13 +266,18 @@ impl OpenFile {
         if self.rights & WRITES != 0 { Ok(()) } else { Err(Errno::EBADF) }
     }
 
-    pub(crate) fn lock_position(&self) -> MutexGuard<'_, u64> {
-        self.position.lock()
+    pub(crate) fn lock_position(&self) -> PositionGuard<'_> {
+        PositionGuard { position: self.position.lock(), last: &self.last_position }
     }
 
-    /// The position, for `/proc/PID/fdinfo`.
+    /// The position, when no transfer is under way.
     pub fn position(&self) -> u64 {
         *self.position.lock()
+    }
+
+    /// The position as of the last transfer that ended: `/proc/PID/fdinfo`, which waits for none.
+    pub fn last_position(&self) -> u64 {
+        self.last_position.load(Ordering::Relaxed)
     }
 
     pub fn seekable(&self) -> Seekable {
@@ -363,6 +372,35 @@ impl OpenFile {
             _ if from >= self.end() => Err(Errno::ENXIO),
             _ => Ok(if data { from } else { self.end() }),
         }
+    }
+}
+
+/// The position, while nobody else can change it.
+pub(crate) struct PositionGuard<'a> {
+    position: MutexGuard<'a, u64>,
+    last: &'a AtomicU64,
+}
+
+impl Deref for PositionGuard<'_> {
+    type Target = u64;
+
+    #[inline(always)]
+    fn deref(&self) -> &u64 {
+        &self.position
+    }
+}
+
+impl DerefMut for PositionGuard<'_> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut u64 {
+        &mut self.position
+    }
+}
+
+impl Drop for PositionGuard<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.last.store(*self.position, Ordering::Relaxed);
     }
 }
 

@@ -58,6 +58,10 @@ pub trait MagicLink: Send + Sync {
     fn follow(&self) -> Result<Target, Errno>;
     /// What `readlink(2)` shows.
     fn text(&self) -> Result<Vec<u8>, Errno>;
+    /// The size that `stat(2)` shows.
+    fn size(&self) -> u64 {
+        0
+    }
 }
 
 /// What an inode is, by type.
@@ -219,6 +223,7 @@ impl Inode {
         match &self.content {
             Content::Cached(cached) => cached.cache.get().map_or(cached.size, |cache| cache.size()),
             Content::Source(source) => source.size(),
+            Content::Magic(link) => link.size(),
             _ => self.size.load(Ordering::Relaxed),
         }
     }

@@ -19,6 +19,7 @@ pub const HEADER_OFFSET: usize = 512;
 /// Offset of MXCSR in the legacy area, and of the mask of its valid bits.
 const MXCSR_OFFSET: usize = 24;
 const MXCSR_MASK_OFFSET: usize = 28;
+const HEADER_SIZE: usize = 64;
 /// Initial values (Intel SDM vol. 1, table 10-… "processor state following FNINIT" and MXCSR after reset).
 const INITIAL_FCW: u16 = 0x037f;
 const INITIAL_MXCSR: u32 = 0x1f80;
@@ -27,6 +28,13 @@ const WANTED: u64 = 0b10_1110_0111;
 
 static MASK: AtomicU64 = AtomicU64::new(0);
 static SIZE: AtomicU32 = AtomicU32::new(LEGACY_SIZE as u32);
+/// Bits of MXCSR where the CPU does not say (Intel SDM vol. 1, 11.6.6).
+static MXCSR_MASK: AtomicU32 = AtomicU32::new(0xffbf);
+
+/// Bits of MXCSR that this CPU has; others fault when they are loaded.
+pub fn mxcsr_mask() -> u32 {
+    MXCSR_MASK.load(Ordering::Relaxed)
+}
 
 /// Which state components are switched (XCR0), or 0 where the CPU has FXSAVE only.
 pub fn component_mask() -> u64 {
@@ -43,6 +51,7 @@ pub fn area_size() -> usize {
 /// # Safety
 /// Once per CPU, before any user code.
 pub unsafe fn initialise() {
+    detect_mxcsr_mask();
     if features::has(Feature::Xsave) {
         let leaf = __cpuid_count(0xd, 0);
         let mut mask = (u64::from(leaf.edx) << 32 | u64::from(leaf.eax)) & WANTED;
@@ -53,6 +62,20 @@ pub unsafe fn initialise() {
         unsafe { crate::instructions::write_xcr0(mask) };
         MASK.store(mask, Ordering::Relaxed);
         SIZE.store(__cpuid_count(0xd, 0).ebx, Ordering::Relaxed);
+    }
+}
+
+/// Asks the CPU which bits MXCSR has.
+fn detect_mxcsr_mask() {
+    #[repr(align(16))]
+    struct Legacy([u8; LEGACY_SIZE]);
+    let mut area = Legacy([0; LEGACY_SIZE]);
+    // SAFETY: writes 512 bytes, aligned as FXSAVE wants.
+    unsafe { asm!("fxsave64 [{}]", in(reg) area.0.as_mut_ptr(), options(nostack, preserves_flags)) };
+    let mask = &area.0[MXCSR_MASK_OFFSET..][..4];
+    let mask = u32::from_le_bytes([mask[0], mask[1], mask[2], mask[3]]);
+    if mask != 0 {
+        MXCSR_MASK.store(mask, Ordering::Relaxed);
     }
 }
 
@@ -90,6 +113,44 @@ impl UserState {
         self.gs_base = 0;
     }
 
+    /// Gives the vector state away to a signal frame: `write` may complete the area in place. If it succeeds, the state is then as a
+    /// handler starts with it: no component counts as present, so that XRSTOR loads initial values whatever stands in the area.
+    pub fn hand_over<R, E>(&mut self, write: impl FnOnce(&mut [u8]) -> Result<R, E>) -> Result<R, E> {
+        let answer = write(self.bytes_mut());
+        if self.layout.size() <= LEGACY_SIZE {
+            if answer.is_ok() {
+                self.reset_vectors();
+            }
+        } else if answer.is_ok() {
+            let bytes = self.bytes_mut();
+            bytes[MXCSR_OFFSET..][..4].copy_from_slice(&INITIAL_MXCSR.to_le_bytes());
+            bytes[HEADER_OFFSET..][..HEADER_SIZE].fill(0);
+        }
+        self.make_harmless();
+        answer
+    }
+
+    /// Vector state as a program starts with it; the bases stay.
+    fn reset_vectors(&mut self) {
+        let (fs, gs) = (self.fs_base, self.gs_base);
+        self.reset();
+        (self.fs_base, self.gs_base) = (fs, gs);
+    }
+
+    /// Takes out what would fault in XRSTOR: unknown components, compacted form, reserved header bytes, reserved MXCSR bits.
+    fn make_harmless(&mut self) {
+        let bytes = self.bytes_mut();
+        let mxcsr = u32::from_le_bytes([bytes[24], bytes[25], bytes[26], bytes[27]]) & mxcsr_mask();
+        bytes[MXCSR_OFFSET..][..4].copy_from_slice(&mxcsr.to_le_bytes());
+        if let Some(header) = bytes.get_mut(HEADER_OFFSET..HEADER_OFFSET + HEADER_SIZE) {
+            let mut components = [0; 8];
+            components.copy_from_slice(&header[..8]);
+            let components = u64::from_le_bytes(components) & component_mask();
+            header.fill(0);
+            header[..8].copy_from_slice(&components.to_le_bytes());
+        }
+    }
+
     /// A copy, for fork. `None` without memory.
     pub fn duplicate(&self) -> Option<Self> {
         let mut copy = Self::new()?;
@@ -109,41 +170,16 @@ impl UserState {
         unsafe { core::slice::from_raw_parts_mut(self.area.as_ptr(), self.layout.size()) }
     }
 
-    /// Replaces the vector state by bytes that user space gave (sigreturn, ptrace), after making them harmless: unknown
-    /// components, compacted form, reserved header bytes and reserved MXCSR bits would fault in XRSTOR. False, and
-    /// nothing changed, where the bytes are too short.
-    pub fn replace(&mut self, bytes: &[u8]) -> bool {
-        let size = self.layout.size();
-        let Some(legacy) = bytes.get(..LEGACY_SIZE) else { return false };
-        let mask = self.mxcsr_mask();
-        let extended = bytes.len() >= size && size > LEGACY_SIZE;
-        let target = self.bytes_mut();
-        if extended {
-            target.copy_from_slice(&bytes[..size]);
+    /// Replaces the vector state by what `fill` puts into its area out of what user space gave (sigreturn, ptrace), after making
+    /// it harmless. Where `fill` answers false or fails, the state is what a program starts with.
+    pub fn replace_with<E>(&mut self, fill: impl FnOnce(&mut [u8]) -> Result<bool, E>) -> Result<(), E> {
+        let filled = fill(self.bytes_mut());
+        if matches!(filled, Ok(true)) {
+            self.make_harmless();
         } else {
-            target.fill(0);
-            target[..LEGACY_SIZE].copy_from_slice(legacy);
+            self.reset_vectors();
         }
-        let mxcsr = u32::from_le_bytes([target[24], target[25], target[26], target[27]]) & mask;
-        target[MXCSR_OFFSET..][..4].copy_from_slice(&mxcsr.to_le_bytes());
-        if size > LEGACY_SIZE {
-            let header = &mut target[HEADER_OFFSET..HEADER_OFFSET + 64];
-            let mut components = [0; 8];
-            components.copy_from_slice(&header[..8]);
-            let components = if extended { u64::from_le_bytes(components) & component_mask() } else { 0b11 };
-            header.fill(0);
-            header[..8].copy_from_slice(&components.to_le_bytes());
-        }
-        true
-    }
-
-    /// Bits of MXCSR that this CPU has; current only after [`UserState::save`].
-    pub fn mxcsr_mask(&self) -> u32 {
-        let bytes = &self.bytes()[MXCSR_MASK_OFFSET..][..4];
-        match u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) {
-            0 => 0xffbf,
-            mask => mask,
-        }
+        filled.map(|_| ())
     }
 
     /// Takes the state out of the CPU.

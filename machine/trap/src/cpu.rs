@@ -104,6 +104,10 @@ pub unsafe fn initialise_cpu(tables: *mut CpuTables, id: u32, apic_id: u32) {
     // SAFETY: the caller's; every MSR and bit written is there on any x86-64 CPU or checked by CPUID.
     unsafe {
         control_registers();
+        (*tables).segments[segments::CPU_NUMBER] = segments::limit_descriptor(id);
+        if features::has(Feature::Rdtscp) || features::has(Feature::Rdpid) {
+            write_msr(MSR_TSC_AUX, u64::from(id));
+        }
         load_segments(tables);
         arch::cpu::install(&raw mut (*tables).area, id, apic_id);
         (*tables).area.interrupt_stack = (&raw const (*tables).interrupts) as usize + INTERRUPT_STACK;

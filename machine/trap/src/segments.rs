@@ -6,10 +6,12 @@ pub const USER_CODE_32: u16 = 0x20 | 3;
 pub const USER_DATA: u16 = 0x28 | 3;
 pub const USER_CODE: u16 = 0x30 | 3;
 pub const TASK_STATE: u16 = 0x40;
+/// Entry of the descriptor whose limit tells programs their CPU (`lsl`), where Linux has it.
+pub const CPU_NUMBER: usize = 15;
 /// Entries of the table: the task-state descriptor takes two.
-pub const ENTRIES: usize = 10;
+pub const ENTRIES: usize = 16;
 
-/// The table but for the task-state descriptor at 0x40.
+/// The table but for the task-state descriptor at 0x40 and the CPU's number.
 pub const TABLE: [u64; ENTRIES] = [
     0,
     0,
@@ -21,7 +23,19 @@ pub const TABLE: [u64; ENTRIES] = [
     0,
     0,
     0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
 ];
+
+/// A segment for user mode of which only the limit means something: `word`, of which 20 bits fit.
+pub const fn limit_descriptor(word: u32) -> u64 {
+    const READ_ONLY_DATA_FOR_USER: u64 = 0x0040_f500_0000_0000;
+    READ_ONLY_DATA_FOR_USER | word as u64 & 0xffff | (word as u64 >> 16 & 0xf) << 48
+}
 
 /// The task-state segment (Intel SDM vol. 3, 8.7): stacks, and no I/O permission.
 #[repr(C, packed(4))]
@@ -70,5 +84,6 @@ mod tests {
         let [low, high] = task_state_descriptor(0x1234_5678_9abc_def0);
         assert_eq!(high, 0x1234_5678);
         assert_eq!(low, 0x9a00_89bc_def0_0067);
+        assert_eq!(limit_descriptor(0x5_1234), 0x0045_f500_0000_1234);
     }
 }

@@ -5,14 +5,14 @@ use crate::exit;
 use crate::task::Task;
 use crate::{Answer, Restart, tree};
 use ::signal::{
-    Decision, Deliver, FrameRequest, Interrupted, Outcome, Registers, SavedContext, Signal, VectorState, decide,
-    dequeue,
+    Decision, Deliver, FrameRequest, Interrupted, Outcome, Registers, SavedContext, Signal, SignalEntry, VectorState,
+    decide, dequeue,
 };
-use abi::Errno;
+use abi::{Errno, PAGE_SIZE};
 use abi::raw::general::{__NR_restart_syscall, CLD_STOPPED, SIGKILL, SIGSEGV};
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
-use memory::UserSlice;
+use memory::{UserPtr, UserSlice};
 use sync::thread::work;
 use sync::{Sleep, Thread};
 use trap::UserContext;
@@ -179,18 +179,8 @@ fn run_handler(
         (own.alternate_stack, own.fault)
     };
     let registers = registers(context, fault);
-    let Some(image) = vector_image() else { return fail(task, signal) };
-    let request = FrameRequest {
-        signal,
-        information,
-        deliver,
-        registers: &registers,
-        mask,
-        stack: &stack,
-        vector: VectorState { image: &image, components: arch::user_state::component_mask() },
-    };
-    let written = request.write(|address, bytes| UserSlice::new(address as usize, bytes.len()).write(bytes));
-    let Ok(entry) = written else { return fail(task, signal) };
+    let frame = FrameRequest { signal, information, deliver, registers: &registers, mask, stack: &stack };
+    let Ok(entry) = write_frame(&frame) else { return fail(task, signal) };
     task.signals.own.lock().alternate_stack.delivered();
     (context.rip, context.rsp) = (entry.rip, entry.rsp);
     (context.rdi, context.rsi, context.rdx, context.rax) = (entry.rdi, entry.rsi, entry.rdx, entry.rax);
@@ -198,12 +188,44 @@ fn run_handler(
     (context.cs, context.ss) = (u64::from(trap::USER_CODE), u64::from(trap::USER_DATA));
     context.original_rax = u64::MAX;
     context.load_in_full();
-    Thread::with_user_state(|state| {
-        let (fs, gs) = (state.fs_base, state.gs_base);
-        state.reset();
-        (state.fs_base, state.gs_base) = (fs, gs);
-    });
     task.set_signal_mask(deliver.mask);
+}
+
+/// How often a frame is tried: it touches at most so many ranges, each of which may have to be brought in first.
+const ATTEMPTS: usize = 4;
+
+/// Writes a handler's frame out of the thread's vector state, which then is a handler's. Preemption is off meanwhile, so a page
+/// that is not there ends an attempt; it is brought in before the next.
+fn write_frame(frame: &FrameRequest<'_>) -> Result<SignalEntry, Errno> {
+    let components = arch::user_state::component_mask();
+    let mut missing = UserSlice::default();
+    for _ in 0..ATTEMPTS {
+        let attempt = Thread::with_user_state(|state| {
+            state.hand_over(|image| {
+                frame.write(VectorState { image, components }, |address, bytes| {
+                    missing = UserSlice::new(address as usize, bytes.len());
+                    missing.write(bytes)
+                })
+            })
+        });
+        match attempt {
+            Some(Ok(entry)) => return Ok(entry),
+            None => break,
+            // Its bytes are below the stack pointer, or the alternate stack's: nothing is lost by clearing some.
+            Some(Err(_)) => each_page(missing, |place| place.write(&0))?,
+        }
+    }
+    Err(Errno::EFAULT)
+}
+
+/// Touches a byte in every page of a range.
+fn each_page(range: UserSlice, touch: impl Fn(UserPtr<u8>) -> Result<(), Errno>) -> Result<(), Errno> {
+    let last = range.address.wrapping_add(range.length.saturating_sub(1));
+    let pages = last.wrapping_sub(range.address) / PAGE_SIZE + 1;
+    (0..pages)
+        .map(|page| range.address.wrapping_add(page * PAGE_SIZE))
+        .chain([last])
+        .try_for_each(|address| touch(UserPtr::new(address)))
 }
 
 /// A handler's frame cannot be built: SIGSEGV, fatal if that was the signal.
@@ -213,13 +235,6 @@ fn fail(task: &Task, signal: Signal) {
     }
     force(task, SIGSEGV, Information::kernel(), None);
     let _ = SIGKILL;
-}
-
-fn vector_image() -> Option<alloc::vec::Vec<u8>> {
-    let mut image = alloc::vec::Vec::new();
-    image.try_reserve_exact(arch::user_state::area_size()).ok()?;
-    Thread::with_user_state(|state| image.extend_from_slice(state.bytes()))?;
-    Some(image)
 }
 
 fn registers(context: &UserContext, fault: (usize, u64, u64)) -> Registers {
@@ -261,22 +276,25 @@ pub fn sigreturn(task: &Task, context: &mut UserContext) -> Answer {
     Ok(context.rax as usize)
 }
 
+fn restore_vectors(address: u64) -> Result<(), Errno> {
+    let read = |address: u64, bytes: &mut [u8]| UserSlice::new(address as usize, bytes.len()).read(bytes);
+    let components = arch::user_state::component_mask();
+    let mask = arch::user_state::mxcsr_mask();
+    Thread::with_user_state(|state| {
+        state.replace_with(|area| ::signal::restore_vector_state(address, area, components, mask, read))
+    })
+    .unwrap_or(Err(Errno::EFAULT))
+}
+
 fn restore(task: &Task, context: &mut UserContext) -> Result<(), Errno> {
     let read = |address: u64, bytes: &mut [u8]| UserSlice::new(address as usize, bytes.len()).read(bytes);
     let saved = SavedContext::read(context.rsp, read)?;
-    let mut area = vector_image().ok_or(Errno::ENOMEM)?;
-    let mask = Thread::with_user_state(|state| state.mxcsr_mask()).unwrap_or(0xffbf);
-    let present =
-        ::signal::restore_vector_state(saved.vector, &mut area, arch::user_state::component_mask(), mask, read)?;
-    Thread::with_user_state(|state| {
-        if present {
-            state.replace(&area);
-        } else {
-            let (fs, gs) = (state.fs_base, state.gs_base);
-            state.reset();
-            (state.fs_base, state.gs_base) = (fs, gs);
-        }
-    });
+    if restore_vectors(saved.vector).is_err() {
+        // A page may be missing that may be brought in only here.
+        let range = UserSlice::new(saved.vector as usize, arch::user_state::area_size());
+        each_page(range, |place| place.read().map(drop))?;
+        restore_vectors(saved.vector)?;
+    }
     let from = &saved.registers;
     (context.r8, context.r9, context.r10, context.r11) = (from.r8, from.r9, from.r10, from.r11);
     (context.r12, context.r13, context.r14, context.r15) = (from.r12, from.r13, from.r14, from.r15);

@@ -204,6 +204,24 @@ impl ThreadSignals {
     }
 }
 
+/// What /proc/PID/status tells of a process's signals.
+#[derive(Clone, Copy, Debug)]
+pub struct SignalSummary {
+    pub pending: SignalSet,
+    pub ignored: SignalSet,
+    pub caught: SignalSet,
+    /// Queued for all processes of the user.
+    pub queued: u64,
+}
+
+impl crate::process::Process {
+    pub fn signal_summary(&self) -> SignalSummary {
+        let group = self.signals.lock();
+        let (ignored, caught) = group.actions.lock().ignored_and_caught();
+        SignalSummary { pending: group.pending.set(), ignored, caught, queued: group.counter.count() }
+    }
+}
+
 impl Task {
     /// The signals that this thread holds back.
     pub fn signal_mask(&self) -> SignalSet {
@@ -246,6 +264,11 @@ impl Task {
         group.pending.set() | self.signals.own.lock().pending.set()
     }
 
+    /// Signals pending for this thread alone.
+    pub fn own_pending_signals(&self) -> SignalSet {
+        self.signals.own.lock().pending.set()
+    }
+
     pub(crate) fn update_work(&self, pending: bool) {
         let Some(thread) = self.thread() else { return };
         if pending { thread.add_work(work::SIGNAL) } else { thread.remove_work(work::SIGNAL) }
@@ -256,23 +279,34 @@ impl Task {
         *self.process.signals.lock().actions.lock().get(signal)
     }
 
-    /// Sets a signal's action. EINVAL for SIGKILL and SIGSTOP.
-    pub fn set_signal_action(&self, signal: Signal, action: Action) -> Result<(), Errno> {
-        let mut discarded = ::signal::Discarded::default();
-        {
-            let tree = crate::tree::lock();
-            let mut group = self.process.signals.lock();
-            let ignored = group.actions.lock().set(signal, action)?;
-            if ignored {
-                let set = SignalSet::of(&[signal]);
-                discarded.append(group.pending.flush(set));
-                for thread in tree.threads(self.process.pid) {
-                    discarded.append(thread.signals.own.lock().pending.flush(set));
-                }
-            }
+    /// Sets a signal's action and answers the one before. EINVAL for SIGKILL and SIGSTOP.
+    pub fn set_signal_action(&self, signal: Signal, action: Action) -> Result<Action, Errno> {
+        if !action.ignores(signal) {
+            let group = self.process.signals.lock();
+            let mut actions = group.actions.lock();
+            let before = *actions.get(signal);
+            actions.set(signal, action)?;
+            return Ok(before);
         }
+        self.ignore(signal, action)
+    }
+
+    /// Sets an action that ignores the signal: what is pending of it goes, from every thread.
+    fn ignore(&self, signal: Signal, action: Action) -> Result<Action, Errno> {
+        let mut discarded = ::signal::Discarded::default();
+        let tree = crate::tree::lock();
+        let mut group = self.process.signals.lock();
+        let before = *group.actions.lock().get(signal);
+        group.actions.lock().set(signal, action)?;
+        let set = SignalSet::of(&[signal]);
+        discarded.append(group.pending.flush(set));
+        for thread in tree.threads(self.process.pid) {
+            discarded.append(thread.signals.own.lock().pending.flush(set));
+        }
+        drop(group);
+        drop(tree);
         drop(discarded);
-        Ok(())
+        Ok(before)
     }
 
     pub fn alternate_stack(&self) -> AlternateStack {

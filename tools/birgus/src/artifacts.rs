@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const NOT_SOURCES: [&str; 7] = [".git", "target", "tests", "docs", ".ci", ".github", "birgus"];
 
 /// The guest's programs that link libc, which the small root does not have: statically.
-const WITH_LIBC: [&str; 1] = ["guest-tests"];
+const WITH_LIBC: [&str; 2] = ["guest-tests", "guest-bench"];
 
 /// Which build of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +59,19 @@ pub fn program(paths: &Paths, name: &str) -> Result<PathBuf> {
         let package = format!("--package={name}");
         let mut arguments = vec!["rustc", &package, "--profile=user"];
         if WITH_LIBC.contains(&name) {
-            arguments.extend(["--", "-Ctarget-feature=+crt-static"]);
+            // At a fixed address: what a program does to relocate itself is no cost of the kernel's.
+            arguments.extend(["--", "-Ctarget-feature=+crt-static", "-Crelocation-model=static"]);
         }
         cargo(paths, &format!("building {name}"), &arguments)?;
         stamp(&mark, &fingerprint)?;
     }
     Ok(binary)
+}
+
+/// The plugin for QEMU that records instructions.
+pub fn plugin(paths: &Paths) -> Result<PathBuf> {
+    cargo(paths, "building trace-plugin", &["rustc", "--package=trace-plugin", "--profile=user"])?;
+    Ok(paths.target.join("user/libtrace_plugin.so"))
 }
 
 /// The kernel of this repository.

@@ -14,7 +14,7 @@ pub use attributes::{
 };
 pub use extended::{get_attribute, list_attributes, set_attribute};
 pub use links::{link_at, link_unnamed, symlink_at};
-pub use mounts::{MountRequest, mount, mount_info, mount_root, pivot_root, unmount};
+pub use mounts::{MountRequest, mount, mount_info, mount_root, mount_row, pivot_root, unmount};
 pub use names::{make_directory_at, make_node_at, remove_directory_at, unlink_at};
 pub use open::{change_directory, change_root, open_at};
 pub use rename::rename_at;
