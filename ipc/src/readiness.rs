@@ -40,6 +40,12 @@ impl Readiness {
     }
 }
 
+impl core::fmt::Debug for Readiness {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str("Readiness")
+    }
+}
+
 impl Default for Readiness {
     fn default() -> Self {
         Self::new()

@@ -6,12 +6,10 @@ use crate::{
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use boot::Information;
 use irq::Softirqs;
 use sync::Once;
-use vfs::FsContext;
 
 static SOFTIRQS: Once<Softirqs> = Once::new();
 

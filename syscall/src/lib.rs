@@ -27,12 +27,15 @@ pub mod paths;
 mod pipes;
 mod poll;
 mod process;
+mod process_files;
 mod resources;
+mod signal_files;
 mod signals;
 mod storage;
 mod system;
 mod table;
 mod time_calls;
+mod timer_files;
 mod times;
 mod vectors;
 

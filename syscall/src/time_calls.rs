@@ -102,7 +102,7 @@ pub fn clock_settime(task: &Task, clock: i32, place: UserPtr<Timespec>) -> Resul
 fn set_realtime(task: &Task, wanted: Option<time::Timespec>) -> Result<(), Errno> {
     let wanted = wanted.filter(|wanted| wanted.is_settable()).ok_or(Errno::EINVAL)?;
     may_set_time(task)?;
-    if !scheduler::set_realtime(wanted) {
+    if !task::realtime::set(wanted) {
         return Err(Errno::EINVAL);
     }
     SETTINGS.fetch_add(1, Ordering::Release);

@@ -170,6 +170,7 @@ fn deliver_in(
         Some(task) => task.signals.own.lock().pending.add(message).err(),
         None => group.pending.add(message).err(),
     };
+    process.signal_arrived.notify();
     if is_fatal(signal, &action)
         && !receiver.mask.contains(signal)
         && !group.unkillable
