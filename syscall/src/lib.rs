@@ -36,6 +36,7 @@ mod system;
 mod table;
 mod time_calls;
 mod timer_files;
+mod timers;
 mod times;
 mod vectors;
 

@@ -4,7 +4,7 @@ use crate::handler::Handler;
 use crate::{
     attributes, credentials, descriptors, epoll, execute, files, futex, locks, memory_calls as memory, paths, pipes,
     poll, process, process_files, resources, signal_files, signals, storage, system, time_calls as time, timer_files,
-    times, vectors,
+    timers, times, vectors,
 };
 use abi::raw::general as numbers;
 use task::{Answer, Task};
@@ -90,6 +90,7 @@ mod paste_number {
         getxattr = __NR_getxattr; lgetxattr = __NR_lgetxattr; fgetxattr = __NR_fgetxattr; setxattr = __NR_setxattr; lsetxattr = __NR_lsetxattr; fsetxattr = __NR_fsetxattr; listxattr = __NR_listxattr; llistxattr = __NR_llistxattr; flistxattr = __NR_flistxattr; removexattr = __NR_removexattr; lremovexattr = __NR_lremovexattr; fremovexattr = __NR_fremovexattr; pivot_root = __NR_pivot_root;
         epoll_create = __NR_epoll_create; epoll_create1 = __NR_epoll_create1; epoll_ctl = __NR_epoll_ctl; epoll_wait = __NR_epoll_wait; epoll_pwait = __NR_epoll_pwait; epoll_pwait2 = __NR_epoll_pwait2;
         signalfd = __NR_signalfd; signalfd4 = __NR_signalfd4; timerfd_create = __NR_timerfd_create; timerfd_settime = __NR_timerfd_settime; timerfd_gettime = __NR_timerfd_gettime; pidfd_open = __NR_pidfd_open; pidfd_send_signal = __NR_pidfd_send_signal; pidfd_getfd = __NR_pidfd_getfd;
+        timer_create = __NR_timer_create; timer_settime = __NR_timer_settime; timer_gettime = __NR_timer_gettime; timer_getoverrun = __NR_timer_getoverrun; timer_delete = __NR_timer_delete;
         eventfd = __NR_eventfd; eventfd2 = __NR_eventfd2; poll = __NR_poll; ppoll = __NR_ppoll; select = __NR_select; pselect6 = __NR_pselect6;
         getuid = __NR_getuid; geteuid = __NR_geteuid; getgid = __NR_getgid; getegid = __NR_getegid; getresuid = __NR_getresuid;
         getresgid = __NR_getresgid; setuid = __NR_setuid; setgid = __NR_setgid; setreuid = __NR_setreuid; setregid = __NR_setregid;
@@ -314,6 +315,12 @@ rows! {
     pidfd_open 434 => process_files::pidfd_open;
     pidfd_send_signal 424 => process_files::pidfd_send_signal;
     pidfd_getfd 438 => process_files::pidfd_getfd;
+
+    timer_create - => timers::timer_create;
+    timer_settime - => timers::timer_settime;
+    timer_gettime - => timers::timer_gettime;
+    timer_getoverrun 262 => timers::timer_getoverrun;
+    timer_delete 263 => timers::timer_delete;
 
     getuid 199 => credentials::getuid;
     geteuid 201 => credentials::geteuid;

@@ -14,6 +14,8 @@
 extern crate alloc;
 
 mod answer;
+pub mod clock_timers;
+mod due;
 pub mod execute;
 pub mod exit;
 pub mod fault;

@@ -13,6 +13,7 @@ pub trait Deadline: Send + Sync {
 static ALL: Mutex<BTreeMap<usize, Weak<dyn Deadline>>> = Mutex::new(Rank::InterruptSetup, BTreeMap::new());
 
 /// Keeps a deadline in the list, until dropped.
+#[derive(Debug)]
 pub struct Listed(usize);
 
 /// Has `deadline` told whenever the clock is set.

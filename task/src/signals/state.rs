@@ -363,7 +363,7 @@ impl Task {
         drop(group);
         taken.map(|(signal, information, spent)| {
             drop(spent);
-            (signal, information)
+            (signal, crate::clock_timers::taken(&self.process, information))
         })
     }
 
