@@ -38,7 +38,7 @@ pub fn exit_group(task: &Task, status: u32) {
 /// Has every other thread of the process end before it next enters user mode.
 pub(crate) fn kill_other_threads(task: &Task) {
     let tree = tree::lock();
-    for other in tree.threads(task.process.pid).filter(|other| other.tid != task.tid) {
+    for other in tree.threads(task.process.pid).filter(|other| other.tid() != task.tid()) {
         signals::force_end(other);
     }
 }

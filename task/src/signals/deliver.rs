@@ -107,7 +107,7 @@ fn begin_stop(task: &Task, signal: Signal) {
     let left = tree.threads(task.process.pid).count();
     group.stop = Stop::Stopping { signal: signal.number() as u8, left };
     for thread in
-        tree.threads(task.process.pid).filter(|other| other.tid != task.tid).filter_map(|other| other.thread())
+        tree.threads(task.process.pid).filter(|other| other.tid() != task.tid()).filter_map(|other| other.thread())
     {
         thread.add_work(work::SIGNAL);
         scheduler::interrupt_sleep(thread);
