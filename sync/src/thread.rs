@@ -2,6 +2,7 @@
 //!
 //! The **run state** follows one protocol: the thread itself announces a sleep ([`Thread::prepare_to_sleep`]) and takes
 //! that back ([`Thread::finish_sleep`]); whoever wakes it exchanges "sleeping" for "waking" exactly once and enqueues it.
+use crate::Affinity;
 use crate::rank::Rank;
 #[cfg(target_os = "none")]
 use crate::spin::SpinLock;
@@ -63,6 +64,8 @@ pub struct Thread {
     /// How often it gave its CPU up to sleep, and had to give it up to others.
     pub voluntary_switches: AtomicU64,
     pub involuntary_switches: AtomicU64,
+    /// Where it may run.
+    pub affinity: Affinity,
     #[cfg(target_os = "none")]
     pub(crate) machine: MachineThread,
     #[cfg(not(target_os = "none"))]
@@ -227,6 +230,7 @@ impl Thread {
             sampled_system: AtomicU64::new(0),
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
+            affinity: Affinity::all(),
             machine: MachineThread {
                 on_cpu: AtomicBool::new(false),
                 stack_pointer: UnsafeCell::new(stack_pointer),
@@ -381,6 +385,7 @@ impl Thread {
             sampled_system: AtomicU64::new(0),
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
+            affinity: Affinity::all(),
             host: std::thread::current(),
         }
     }

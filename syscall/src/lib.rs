@@ -29,6 +29,7 @@ mod poll;
 mod process;
 mod process_files;
 mod resources;
+mod scheduling;
 mod signal_files;
 mod signals;
 mod storage;

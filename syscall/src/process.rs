@@ -21,7 +21,7 @@ pub fn getpid(task: &Task) -> usize {
 }
 
 pub fn gettid(task: &Task) -> usize {
-    task.tid as usize
+    task.tid() as usize
 }
 
 pub fn getppid(task: &Task) -> usize {
@@ -266,7 +266,7 @@ fn child_information(found: Option<&Found>) -> [u32; 32] {
 
 pub fn set_tid_address(task: &Task, address: usize) -> usize {
     task.clear_child_tid.store(address, Ordering::Relaxed);
-    task.tid as usize
+    task.tid() as usize
 }
 
 pub fn setpgid(task: &Task, pid: i32, group: i32) -> Result<(), Errno> {

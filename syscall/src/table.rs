@@ -3,8 +3,8 @@ use crate::dispatch::missing;
 use crate::handler::Handler;
 use crate::{
     attributes, credentials, descriptors, epoll, execute, files, futex, locks, memory_calls as memory, paths, pipes,
-    poll, process, process_files, resources, signal_files, signals, storage, system, time_calls as time, timer_files,
-    timers, times, vectors,
+    poll, process, process_files, resources, scheduling, signal_files, signals, storage, system, time_calls as time,
+    timer_files, timers, times, vectors,
 };
 use abi::raw::general as numbers;
 use task::{Answer, Task};
@@ -91,6 +91,7 @@ mod paste_number {
         epoll_create = __NR_epoll_create; epoll_create1 = __NR_epoll_create1; epoll_ctl = __NR_epoll_ctl; epoll_wait = __NR_epoll_wait; epoll_pwait = __NR_epoll_pwait; epoll_pwait2 = __NR_epoll_pwait2;
         signalfd = __NR_signalfd; signalfd4 = __NR_signalfd4; timerfd_create = __NR_timerfd_create; timerfd_settime = __NR_timerfd_settime; timerfd_gettime = __NR_timerfd_gettime; pidfd_open = __NR_pidfd_open; pidfd_send_signal = __NR_pidfd_send_signal; pidfd_getfd = __NR_pidfd_getfd;
         timer_create = __NR_timer_create; timer_settime = __NR_timer_settime; timer_gettime = __NR_timer_gettime; timer_getoverrun = __NR_timer_getoverrun; timer_delete = __NR_timer_delete;
+        sched_setscheduler = __NR_sched_setscheduler; sched_setparam = __NR_sched_setparam; sched_setattr = __NR_sched_setattr; sched_getattr = __NR_sched_getattr;
         eventfd = __NR_eventfd; eventfd2 = __NR_eventfd2; poll = __NR_poll; ppoll = __NR_ppoll; select = __NR_select; pselect6 = __NR_pselect6;
         getuid = __NR_getuid; geteuid = __NR_geteuid; getgid = __NR_getgid; getegid = __NR_getegid; getresuid = __NR_getresuid;
         getresgid = __NR_getresgid; setuid = __NR_setuid; setgid = __NR_setgid; setreuid = __NR_setreuid; setregid = __NR_setregid;
@@ -183,12 +184,12 @@ rows! {
     times - => resources::times;
     getpriority 96 => resources::getpriority;
     setpriority 97 => resources::setpriority;
-    sched_getaffinity - => resources::sched_getaffinity;
-    sched_setaffinity - => resources::sched_setaffinity;
-    sched_getscheduler 157 => resources::sched_getscheduler;
-    sched_getparam 155 => resources::sched_getparam;
-    sched_get_priority_max 159 => resources::sched_get_priority_max;
-    sched_get_priority_min 160 => resources::sched_get_priority_min;
+    sched_getaffinity - => scheduling::sched_getaffinity;
+    sched_setaffinity - => scheduling::sched_setaffinity;
+    sched_getscheduler 157 => scheduling::sched_getscheduler;
+    sched_getparam 155 => scheduling::sched_getparam;
+    sched_get_priority_max 159 => scheduling::sched_get_priority_max;
+    sched_get_priority_min 160 => scheduling::sched_get_priority_min;
 
     open 5 => files::open;
     openat 295 => files::openat;
@@ -321,6 +322,11 @@ rows! {
     timer_gettime - => timers::timer_gettime;
     timer_getoverrun 262 => timers::timer_getoverrun;
     timer_delete 263 => timers::timer_delete;
+
+    sched_setscheduler 156 => scheduling::sched_setscheduler;
+    sched_setparam 154 => scheduling::sched_setparam;
+    sched_setattr 351 => scheduling::sched_setattr;
+    sched_getattr 352 => scheduling::sched_getattr;
 
     getuid 199 => credentials::getuid;
     geteuid 201 => credentials::geteuid;

@@ -6,6 +6,7 @@ use crate::signals;
 use crate::task::Task;
 use crate::{Failure, Restart};
 use abi::Errno;
+use abi::raw::general::SIGCHLD;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -123,6 +124,7 @@ pub fn execute(task: &Task, context: &mut UserContext, request: Request<'_>) -> 
     task.set_name(shown);
     release_old(task);
     task.process.has_executed.store(1, Ordering::Relaxed);
+    task.process.exit_signal.store(SIGCHLD, Ordering::Relaxed);
     signals::reset_for_exec(task);
     crate::clock_timers::end_for_exec(&task.process);
     task.set_credentials(credentials);
@@ -159,10 +161,6 @@ fn become_alone(task: &Task) -> Result<(), Failure> {
         task.process.signals.lock().end_exec();
         if alone.is_err() {
             return Err(Failure::Interrupted(Restart::Always));
-        }
-        // A thread other than the first keeps its own number here; Linux gives it the process's.
-        if task.tid != task.process.pid {
-            crate::stub("exec by a thread that is not the first: its number");
         }
         let old = crate::tree::lock().set_leader(task);
         drop(old);

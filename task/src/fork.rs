@@ -88,6 +88,7 @@ pub fn clone_observed(
         signals: ThreadSignals::for_child(&parent.signals, has(CLONE_VM) && !has(CLONE_VFORK)),
         name: parent.name(),
         nice: parent.nice.load(Ordering::Relaxed),
+        policy: parent.policy.get(),
         image: parent.exec_image(),
     }));
     if has(CLONE_CHILD_SETTID) {
@@ -108,19 +109,22 @@ pub fn clone_observed(
         user_state.fs_base = arguments.tls;
     }
     let thread = thread_for(&child, stack, registers, user_state, space);
+    if let Some(own) = parent.thread() {
+        thread.affinity.inherit(&own.affinity, scheduler::cpu_count());
+    }
     child.attach_thread(thread.clone());
     if has(CLONE_PARENT_SETTID) {
         // The child exists whether the word can be written or not, as on Linux.
-        let _ = UserPtr::<u32>::new(arguments.parent_tid).write(&child.tid);
+        let _ = UserPtr::<u32>::new(arguments.parent_tid).write(&child.tid());
     }
     enter_tree(parent, &child, flags, reserved)?;
     observe(&child.process);
-    scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), sched::Policy::Normal)
+    scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), child.policy.get())
         .ok_or(Errno::ENOMEM)?;
     if let Some(vfork) = vfork {
         vfork.wait_killable();
     }
-    Ok(child.tid)
+    Ok(child.tid())
 }
 
 /// What clone(2) with CLONE_PIDFD does not go with.
@@ -171,7 +175,7 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
         if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
     let limits = *parent.process.limits.lock();
     let process = Process::new(pid, exit_signal, signals, limits);
-    process.made_by.store(parent.tid, Ordering::Relaxed);
+    process.made_by.store(parent.tid(), Ordering::Relaxed);
     let adjustment = parent.process.oom_score_adjustment.load(Ordering::Relaxed);
     process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
     process.is_detached.store(parent.process.is_detached(), Ordering::Relaxed);
@@ -203,7 +207,7 @@ fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::Rese
     if flags & u64::from(CLONE_THREAD) != 0 {
         child.process.live_threads.fetch_add(1, Ordering::AcqRel);
         child.process.unended_threads.fetch_add(1, Ordering::AcqRel);
-        let stops = tree.add_thread(child, Some(parent.tid));
+        let stops = tree.add_thread(child, Some(parent.tid()));
         if let (true, Some(thread)) = (stops, child.thread()) {
             thread.add_work(sync::thread::work::SIGNAL);
         }

@@ -56,6 +56,7 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
         signals: ThreadSignals::initial(),
         name: name_from(b"swapper"),
         nice: 0,
+        policy: sched::Policy::Normal,
         image: None,
     }));
     let stack = KernelStack::new().ok_or(Errno::ENOMEM)?;
