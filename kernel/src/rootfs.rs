@@ -91,7 +91,7 @@ pub fn console(root: &Root) -> DescriptorTable {
         source: b"devtmpfs",
         target: b"/dev",
         kind: b"devtmpfs",
-        flags: MountFlags::empty(),
+        flags: MountFlags::NO_SET_ID,
         data: b"",
     };
     let mounted = vfs::calls::mount(&root.vfs, &root.namespace, &origin, &request);

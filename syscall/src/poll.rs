@@ -207,7 +207,8 @@ fn entries_of(sets: &[Vec<u64>; 3], count: usize) -> Result<Vec<Entry>, Errno> {
         [sets[0][index] & within, sets[1][index] & within, sets[2][index] & within]
     };
     let words = sets[0].len();
-    let total = (0..words).map(|index| word(index).into_iter().fold(0, |all, set| all | set).count_ones() as usize).sum();
+    let total =
+        (0..words).map(|index| word(index).into_iter().fold(0, |all, set| all | set).count_ones() as usize).sum();
     let mut entries = Vec::new();
     entries.try_reserve_exact(total).map_err(|_| Errno::ENOMEM)?;
     for index in 0..words {

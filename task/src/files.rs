@@ -3,7 +3,7 @@ use crate::tree;
 use abi::Errno;
 use alloc::sync::Arc;
 use sync::{Rank, SpinLock};
-use vfs::{DescriptorTable, OpenFile, FsContext, Path};
+use vfs::{DescriptorTable, FsContext, OpenFile, Path};
 
 /// A folder to start from, a root and a umask, perhaps shared (CLONE_FS).
 pub type SharedContext = Arc<SpinLock<Arc<FsContext>>>;

@@ -95,6 +95,8 @@ pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) ->
         user_state.fs_base = arguments.tls;
     }
     let thread = thread_for(&child, stack, registers, user_state, space);
+    let limited = child.limit(RLIMIT_CPU) != crate::limits::INFINITY;
+    thread.wants_ticks.store(limited, Ordering::Relaxed);
     child.attach_thread(thread.clone());
     if has(CLONE_PARENT_SETTID) {
         // The child exists whether the word can be written or not, as on Linux.
