@@ -284,16 +284,17 @@ impl Tree {
         self.nodes.insert(pid, node);
         self.groups.insert((group, pid));
         self.sessions.insert((session, group));
-        self.add_thread(first);
+        self.add_thread(first, None);
     }
 
-    /// Adds a thread to its process.
-    pub(crate) fn add_thread(&mut self, task: &Arc<Task>) {
+    /// Adds a thread to its process; `creator` is another thread of it. True where the thread is to stop before it runs.
+    pub(crate) fn add_thread(&mut self, task: &Arc<Task>, creator: Option<Pid>) -> bool {
         self.tasks.insert(task.tid, task.clone());
         *self.users.entry(task.process.uid.load(Ordering::Relaxed)).or_default() += 1;
         if let Some(node) = self.nodes.get_mut(&task.process.pid) {
             node.threads.insert(task.tid);
         }
+        task.process.signals.lock().thread_begins(task.tid, creator)
     }
 
     /// Takes a thread out; true where it was the last of its process.

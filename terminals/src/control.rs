@@ -108,7 +108,8 @@ fn flow(opening: &Opening, command: u32, argument: usize) -> Result<usize, Errno
                 opening.drain()?;
             }
             // A pseudo-terminal has no line on which to send a break; with an argument, TCSBRK only waits (tcdrain(3)).
-            if !terminal.is_pair() && !(command == TCSBRK && argument != 0) {
+            let only_waits = command == TCSBRK && argument != 0;
+            if !terminal.is_pair() && !only_waits {
                 task::stub("terminals: breaks");
                 return Err(Errno::EINVAL);
             }

@@ -40,11 +40,7 @@ impl Opening {
                 }
                 Some(Step::Wait { .. }) if !may_wait => return so_far(total, Errno::EAGAIN),
                 Some(Step::Wait { until }) => {
-                    let slept = self.await_input(until);
-                    if slept == Err(WaitError::Interrupted) {
-                        return so_far(total, Errno::EINTR);
-                    }
-                    if let Err(error) = self.check_reader() {
+                    if let Err(error) = self.await_input(until) {
                         return so_far(total, error);
                     }
                 }
@@ -66,12 +62,16 @@ impl Opening {
         })
     }
 
-    fn await_input(&self, until: Option<u64>) -> Result<(), WaitError> {
+    /// Sleeps until there is input or it is time for the next step. EINTR; what job control says.
+    fn await_input(&self, until: Option<u64>) -> Result<(), Errno> {
         let look = || {
             let found = self.terminal.look(|state| self.is_hung_up(state) || state.discipline().has_input());
             found.then_some(())
         };
-        self.terminal.own.readers.wait(Sleep::Interruptible, until, look)
+        match self.terminal.own.readers.wait(Sleep::Interruptible, until, look) {
+            Err(WaitError::Interrupted) => Err(Errno::EINTR),
+            _ => self.check_reader(),
+        }
     }
 
     /// `write(2)`.

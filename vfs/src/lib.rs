@@ -47,6 +47,7 @@ mod shrink;
 mod superblock;
 mod transfer;
 mod walk;
+mod watchers;
 
 pub use anonymous::AnonymousKind;
 pub use credentials::{Capabilities, Credentials, Identity};
@@ -67,3 +68,4 @@ pub use shrink::shrink;
 pub use superblock::{Clock, Counters, FileSystem, FileSystemType, Properties, SuperBlock, Vfs};
 pub use transfer::MAX_TRANSFER;
 pub use walk::{Last, resolve};
+pub use watchers::Watcher;
