@@ -370,7 +370,8 @@ static BY_COMPATIBLE_NUMBER: [Function; LIMIT] = {
 
 #[inline(always)]
 pub(crate) fn native(number: u64) -> Function {
-    match NATIVE.get(number as usize) {
+    // Linux looks at the lower half of RAX only.
+    match NATIVE.get(number as u32 as usize) {
         Some(function) => *function,
         None => missing,
     }
