@@ -24,6 +24,8 @@ mod hardware;
 #[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
+mod kernel_log;
+#[cfg(target_os = "none")]
 mod lockups;
 #[cfg(target_os = "none")]
 mod panic;

@@ -72,8 +72,8 @@ fn change_limit(task: &Task, target: &Task, which: u32, wanted: Option<Rlimit>) 
     }
     limits.set(which, Limit { soft: wanted.soft, hard: wanted.hard });
     drop(limits);
-    if which == RLIMIT_CPU && wanted.soft != INFINITY {
-        task::stub("setrlimit: RLIMIT_CPU is kept, not enforced");
+    if which == RLIMIT_CPU {
+        task::limits::watch_processor_time(&target.process);
     }
     Ok(before)
 }

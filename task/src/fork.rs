@@ -112,6 +112,8 @@ pub fn clone_observed(
     if let Some(own) = parent.thread() {
         thread.affinity.inherit(&own.affinity, scheduler::cpu_count());
     }
+    let limited = child.limit(RLIMIT_CPU) != crate::limits::INFINITY;
+    thread.wants_ticks.store(limited, Ordering::Relaxed);
     child.attach_thread(thread.clone());
     if has(CLONE_PARENT_SETTID) {
         // The child exists whether the word can be written or not, as on Linux.
