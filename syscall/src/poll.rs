@@ -123,7 +123,7 @@ fn block(failure: Failure) -> Failure {
     }
 }
 
-fn timespec(place: UserPtr<Timespec>) -> Result<Option<u64>, Errno> {
+pub(crate) fn timespec(place: UserPtr<Timespec>) -> Result<Option<u64>, Errno> {
     let Some(place) = place.non_null() else { return Ok(None) };
     let given = place.read()?;
     let time = time::Timespec::non_negative(given.seconds, given.nanoseconds).ok_or(Errno::EINVAL)?;

@@ -129,6 +129,7 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
     let heir = heir(&tree, &process);
     let children = tree.reparent_children(process.pid, heir);
     process.set_exit_status(status);
+    process.end.notify();
     let inherited = children.iter().any(|child| child.is_zombie());
     let reaped = notify_parent(&mut tree, &process);
     let adopted = if inherited { adopt_zombies(&mut tree, &children) } else { Vec::new() };

@@ -14,7 +14,7 @@ use sync::{Rank, SpinLock};
 
 const BITS: usize = 64;
 /// Descriptors beyond this are never given, whatever the limit (`/proc/sys/fs/nr_open`).
-const MOST: usize = 1 << 20;
+pub const MOST: usize = 1 << 20;
 
 struct Chunk {
     files: [Option<Arc<OpenFile>>; BITS],

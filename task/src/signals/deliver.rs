@@ -89,6 +89,7 @@ fn next(task: &Task) -> Next {
     }
     drop(group);
     drop(spent);
+    let information = crate::clock_timers::taken(&task.process, information);
     match decision {
         Decision::Deliver(deliver) => Next::Handler(signal, information, deliver),
         // Core files are not written yet, so the status does not claim one.

@@ -160,6 +160,7 @@ fn deliver_in(tree: &Tree, process: &Arc<Process>, target: Option<&Task>, messag
         Some(task) => task.signals.own.lock().pending.add(message).err(),
         None => group.pending.add(message).err(),
     };
+    process.signal_arrived.notify();
     if is_fatal(signal, &action)
         && !receiver.mask.contains(signal)
         && !group.unkillable

@@ -341,20 +341,22 @@ impl Task {
         deadline: Option<u64>,
     ) -> Result<(Signal, ::signal::Information), crate::Failure> {
         self.signals.awaited.store(set.bits(), Ordering::SeqCst);
-        let take = || {
-            let mut group = self.process.signals.lock();
-            let taken = ::signal::dequeue(&mut self.signals.own.lock().pending, &mut group.pending, !set);
-            drop(group);
-            taken.map(|(signal, information, spent)| {
-                drop(spent);
-                (signal, information)
-            })
-        };
-        let answer = self.signals.arrived.wait(sync::Sleep::Interruptible, deadline, take);
+        let answer = self.signals.arrived.wait(sync::Sleep::Interruptible, deadline, || self.take_signal(set));
         self.signals.awaited.store(0, Ordering::SeqCst);
         answer.map_err(|error| match error {
             sync::WaitError::TimedOut => Errno::EAGAIN.into(),
             sync::WaitError::Interrupted => Errno::EINTR.into(),
+        })
+    }
+
+    /// Takes a pending signal of `set` without waiting.
+    pub fn take_signal(&self, set: SignalSet) -> Option<(Signal, ::signal::Information)> {
+        let mut group = self.process.signals.lock();
+        let taken = ::signal::dequeue(&mut self.signals.own.lock().pending, &mut group.pending, !set);
+        drop(group);
+        taken.map(|(signal, information, spent)| {
+            drop(spent);
+            (signal, crate::clock_timers::taken(&self.process, information))
         })
     }
 
