@@ -8,9 +8,9 @@ use crate::spin::SpinLock;
 #[cfg(target_os = "none")]
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(target_os = "none")]
-use core::{any::Any, cell::UnsafeCell, sync::atomic::AtomicBool};
+use core::{any::Any, cell::UnsafeCell};
 
 /// How a thread sleeps: what may wake it besides its condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub mod work {
     pub const RESTORE_MASK: u32 = 1 << 3;
     /// Its nice value was changed by another thread; no sleep ends for it.
     pub const SHARE: u32 = 1 << 4;
+    /// It took memory out of the kernel's reserve.
+    pub const SHORTAGE: u32 = 1 << 5;
 }
 
 /// One flow of control with a kernel stack.
@@ -57,6 +59,10 @@ pub struct Thread {
     pub run_time: AtomicU64,
     /// When its last uninterruptible sleep began, in nanoseconds since boot.
     pub blocked_since: AtomicU64,
+    /// It is giving way to another thread that should run; written by itself.
+    pub preempting: AtomicBool,
+    /// It is making memory free, and may use the reserve meanwhile; written by itself.
+    pub relieving: AtomicBool,
     #[cfg(target_os = "none")]
     pub(crate) machine: MachineThread,
     #[cfg(not(target_os = "none"))]
@@ -217,6 +223,8 @@ impl Thread {
             slot: AtomicU32::new(u32::MAX),
             run_time: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
+            preempting: AtomicBool::new(false),
+            relieving: AtomicBool::new(false),
             machine: MachineThread {
                 on_cpu: AtomicBool::new(false),
                 stack_pointer: UnsafeCell::new(stack_pointer),
@@ -367,6 +375,8 @@ impl Thread {
             slot: AtomicU32::new(0),
             run_time: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
+            preempting: AtomicBool::new(false),
+            relieving: AtomicBool::new(false),
             host: std::thread::current(),
         }
     }

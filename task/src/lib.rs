@@ -30,6 +30,7 @@ pub mod opened;
 pub mod priority;
 pub mod process;
 pub mod random;
+mod shortage;
 pub mod signals;
 mod start;
 mod stubs;

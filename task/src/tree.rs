@@ -13,7 +13,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use sync::{Preempt, Rank, SpinGuard, SpinLock};
 
 /// A number of a task, process, group or session.
@@ -83,6 +83,18 @@ pub fn next_task(from: Pid) -> Option<Arc<Task>> {
     lock().tasks.range(from..).next().map(|(_, task)| task.clone())
 }
 
+/// Shows every task to `look`, which takes no lock that is outside the tree's.
+pub(crate) fn each_task(look: impl FnMut(&Task)) {
+    lock().tasks.values().map(|task| &**task).for_each(look);
+}
+
+/// The most tasks there may be (Linux's `max_threads`).
+static MOST: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+pub(crate) fn set_most(tasks: usize) {
+    MOST.store(tasks, Ordering::Relaxed);
+}
+
 /// Shows every task to `look`, for reports from any context; false where the tree is locked.
 pub fn try_each_task(look: impl FnMut(&Task)) -> bool {
     let Some(tree) = TREE.try_lock() else { return false };
@@ -140,10 +152,10 @@ pub fn change_user(process: &Process, uid: u32) {
     lock().change_user(process, uid);
 }
 
-/// Tasks of a user, for RLIMIT_NPROC.
-pub(crate) fn count_of_user(uid: u32) -> usize {
+/// Tasks of a user, for RLIMIT_NPROC; `None` where no more tasks may be made at all.
+pub(crate) fn count_of_user(uid: u32) -> Option<usize> {
     let tree = lock();
-    tree.users.get(&uid).copied().unwrap_or(0)
+    (tree.tasks.len() < MOST.load(Ordering::Relaxed)).then(|| tree.users.get(&uid).copied().unwrap_or(0))
 }
 
 impl Tree {

@@ -8,8 +8,8 @@ use ::signal::{
     Decision, Deliver, FrameRequest, Interrupted, Outcome, Registers, SavedContext, Signal, SignalEntry, VectorState,
     decide, dequeue,
 };
-use abi::{Errno, PAGE_SIZE};
 use abi::raw::general::{__NR_restart_syscall, CLD_STOPPED, SIGKILL, SIGSEGV};
+use abi::{Errno, PAGE_SIZE};
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
 use memory::{UserPtr, UserSlice};
@@ -26,6 +26,9 @@ pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
     let bits = thread.work();
     if bits == 0 {
         return ControlFlow::Continue(());
+    }
+    if bits & work::SHORTAGE != 0 {
+        crate::shortage::after_reserve(task);
     }
     thread.remove_work(work::SIGNAL | work::NOTIFY);
     crate::priority::apply(task);
