@@ -120,9 +120,9 @@ pub fn is_short() -> bool {
 
 /// Pages that an allocation of the kernel's own leaves free: where it may sleep it stays above half of the reserve, and waits for memory
 /// otherwise; where it may not, it may have all. Who draws on the reserve has to see to memory on its way to user mode.
+#[cfg(target_os = "none")]
 pub(crate) fn floor() -> usize {
     let reserve = RESERVE.load(Relaxed);
-    #[cfg(target_os = "none")]
     if FREE.load(Relaxed) < reserve {
         sync::current().add_work(sync::thread::work::SHORTAGE);
     }
