@@ -63,5 +63,6 @@ fn secondary_main() -> ! {
     memory::tlb::cpu_online(arch::cpu::id());
     scheduler::become_idle_thread();
     arch::cpu::interrupts_restore();
+    scheduler::watchdog::start_on_this_cpu();
     scheduler::idle()
 }

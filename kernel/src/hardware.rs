@@ -23,7 +23,7 @@ pub fn discover(information: &Information) -> Platform {
 /// Local APICs of the CPUs to run on, this one first, no more than `maxcpus=` and one under `nosmp`.
 pub fn cpus_to_start(platform: &Platform, command_line: &CommandLine) -> Vec<u32> {
     let own = arch::features::initial_apic_id();
-    let wanted = command_line.value("maxcpus").and_then(|text| text.parse::<usize>().ok());
+    let wanted = command_line.number::<usize>("maxcpus");
     let limit = if command_line.has("nosmp") { 1 } else { wanted.unwrap_or(arch::cpu_set::MAX_CPUS).max(1) };
     let others = platform.cpus.iter().filter(|cpu| cpu.enabled && cpu.apic != own).map(|cpu| cpu.apic);
     core::iter::once(own).chain(others).take(limit.min(arch::cpu_set::MAX_CPUS)).collect()
@@ -45,10 +45,15 @@ pub fn prepare_end(platform: &Platform) {
     panic::set_emergency(&Stop);
 }
 
+/// Nanoseconds after which a power-off that was asked for is taken not to work.
+const GRACE: u64 = 2_000_000_000;
+
 /// Turns the machine off, or at least stops it.
 pub fn power_off() -> ! {
     if let Some(recipe) = RECIPES.get().and_then(|recipes| recipes.power_off.as_ref()) {
         recipe.perform();
+        // It takes effect when the machine's other side gets to it; a reset meanwhile would be the one that counts.
+        crate::timekeeping::delay(GRACE);
     }
     // A machine that cannot be turned off is reset: a virtual one, told not to come back, then ends too.
     restart()

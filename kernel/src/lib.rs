@@ -24,9 +24,15 @@ mod hardware;
 #[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
+mod lockups;
+#[cfg(target_os = "none")]
 mod panic;
 #[cfg(target_os = "none")]
 mod ports;
+#[cfg(target_os = "none")]
+mod provoke;
+#[cfg(target_os = "none")]
+mod report;
 #[cfg(target_os = "none")]
 mod rootfs;
 #[cfg(target_os = "none")]

@@ -3,8 +3,10 @@
 //! A panic takes no lock, allocates nothing and writes by polled serial with a bounded wait for each byte. The first CPU to
 //! panic stops the others by NMI and reports; a second panic, on whichever CPU, prints one line. Then the machine is reset or
 //! halted, as `panic=` says.
+use crate::report;
 use arch::instructions;
 use core::fmt::Arguments;
+use core::ops::Range;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use sync::Once;
@@ -44,41 +46,36 @@ fn panic(information: &PanicInfo<'_>) -> ! {
     if let Some(place) = information.location() {
         klog::emergency(format_args!("at {place}"));
     }
-    context();
-    klog::emergency(format_args!("Call trace:"));
-    trap::backtrace::walk(trap::backtrace::frame_pointer(), is_readable, address);
+    report::context(klog::emergency);
+    report::trace_here(klog::emergency);
     end()
 }
 
 /// Kernel code faulted: registers, then the trace from where it stood.
 pub fn fatal_trap(frame: &KernelFrame, fault_address: Option<usize>) -> ! {
     let name = trap::vector::name(frame.vector);
-    match fault_address {
-        Some(at) => begin(format_args!("{name} on address {at:#x}, error {:#x}", frame.error)),
-        None => begin(format_args!("{name}, error {:#x}", frame.error)),
+    match (fault_address, overflown_stack(frame, fault_address)) {
+        (Some(at), Some(stack)) => {
+            begin(format_args!(
+                "kernel stack overflow: {at:#x} is below the stack {:#x}..{:#x}",
+                stack.start, stack.end
+            ));
+        }
+        (Some(at), None) => begin(format_args!("{name} on address {at:#x}, error {:#x}", frame.error)),
+        (None, _) => begin(format_args!("{name}, error {:#x}", frame.error)),
     }
-    context();
-    klog::emergency(format_args!(
-        "RIP {:#x} RSP {:#x} RFLAGS {:#x} CS {:#x}",
-        frame.rip, frame.rsp, frame.rflags, frame.cs
-    ));
-    klog::emergency(format_args!(
-        "RAX {:016x} RBX {:016x} RCX {:016x} RDX {:016x}",
-        frame.rax, frame.rbx, frame.rcx, frame.rdx
-    ));
-    klog::emergency(format_args!(
-        "RSI {:016x} RDI {:016x} RBP {:016x} R8  {:016x}",
-        frame.rsi, frame.rdi, frame.rbp, frame.r8
-    ));
-    klog::emergency(format_args!(
-        "R9  {:016x} R10 {:016x} R11 {:016x} R12 {:016x}",
-        frame.r9, frame.r10, frame.r11, frame.r12
-    ));
-    klog::emergency(format_args!("R13 {:016x} R14 {:016x} R15 {:016x}", frame.r13, frame.r14, frame.r15));
-    klog::emergency(format_args!("Call trace:"));
-    address(frame.rip as usize + 1);
-    trap::backtrace::walk(frame.rbp as usize, is_readable, address);
+    report::context(klog::emergency);
+    report::registers(klog::emergency, frame);
+    report::trace_from(klog::emergency, frame);
     end()
+}
+
+/// The running thread's stack, where a double fault came from a push into the unmapped page below it.
+fn overflown_stack(frame: &KernelFrame, fault_address: Option<usize>) -> Option<Range<usize>> {
+    let top = sync::current().stack_top()?;
+    let bottom = top - memory::KERNEL_STACK_SIZE;
+    let guard = bottom - memory::PAGE_SIZE..bottom;
+    (frame.vector == trap::vector::DOUBLE_FAULT && guard.contains(&fault_address?)).then_some(bottom..top)
 }
 
 fn begin(message: Arguments<'_>) {
@@ -91,35 +88,6 @@ fn begin(message: Arguments<'_>) {
         emergency.stop_others();
     }
     klog::emergency(format_args!("Kernel panic - not syncing: {message}"));
-}
-
-fn context() {
-    let word = arch::cpu::preempt_word();
-    let kind = match word {
-        word if word & arch::cpu::NMI_MASK != 0 => "NMI",
-        word if word & arch::cpu::HARDIRQ_MASK != 0 => "hard interrupt",
-        word if word & arch::cpu::SOFTIRQ_MASK != 0 => "softirq",
-        _ => "process",
-    };
-    klog::emergency(format_args!(
-        "CPU {} in {kind} context, preempt word {word:#x}, {:?}",
-        arch::cpu::id(),
-        *sync::current()
-    ));
-}
-
-fn address(at: usize) {
-    // The address before the return address lies inside the call.
-    match ksyms_format::lookup(boot::symbols(), at as u64 - 1) {
-        Some((name, offset)) => klog::emergency(format_args!(" [<{at:#018x}>] {name}+{:#x}", offset + 1)),
-        None if boot::is_text(at) => klog::emergency(format_args!(" [<{at:#018x}>]")),
-        None => {}
-    }
-}
-
-/// Stacks lie in the image, the direct map or the vmalloc range; only mapped pages of them.
-fn is_readable(address: usize) -> bool {
-    boot::is_image(address) || memory::is_kernel_data(address)
 }
 
 fn end() -> ! {

@@ -1,14 +1,17 @@
 //! Start-up, in order.
-use crate::command_line::CommandLine;
+use crate::command_line::{self, CommandLine};
 use crate::{
-    console, console_device, cpus, devices, entropy, hardware, interrupts, panic, ports, rootfs, timekeeping, traps, vdso,
+    console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, panic, ports, provoke, rootfs,
+    timekeeping, traps, vdso,
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use boot::Information;
 use irq::Softirqs;
 use sync::Once;
+use vfs::FsContext;
 
 static SOFTIRQS: Once<Softirqs> = Once::new();
 
@@ -30,9 +33,7 @@ pub fn main(information: Information) -> ! {
     log_options(&command_line);
     klog::info!("Linux version 6.6.0-birgus (Birgus {})", env!("CARGO_PKG_VERSION"));
     klog::info!("Command line: {}", core::str::from_utf8(information.command_line).unwrap_or("(not UTF-8)"));
-    for word in command_line.unknown() {
-        klog::info!("Unknown kernel command line parameter \"{word}\", will be passed to user space");
-    }
+    log_words(&command_line);
     log_memory(&information);
     memory::set_kernel_space();
     let ram: Vec<_> = information.ram().collect();
@@ -48,10 +49,27 @@ pub fn main(information: Information) -> ! {
 }
 
 fn log_options(command_line: &CommandLine) {
-    let level = command_line.value("loglevel").and_then(|text| text.parse().ok());
-    klog::set_console_level(level.unwrap_or(if command_line.has("quiet") { 4 } else { 7 }));
-    if let Some(seconds) = command_line.value("panic").and_then(|text| text.parse().ok()) {
+    let usual = [("quiet", 4), ("debug", 10)].into_iter().find(|(word, _)| command_line.has(word));
+    klog::set_console_level(command_line.number("loglevel").unwrap_or(usual.map_or(7, |(_, level)| level)));
+    if let Some(seconds) = command_line.number("panic") {
         panic::set_timeout(seconds);
+    }
+}
+
+/// Names the words that do nothing here.
+fn log_words(command_line: &CommandLine) {
+    if command_line.without_effect().next().is_some() {
+        klog::info!("Kernel parameters without effect here: {}", command_line::shown(command_line.without_effect()));
+    }
+    if command_line.unknown().next().is_some() {
+        klog::log!(
+            klog::Level::Notice,
+            "Unknown kernel command line parameters \"{}\", will be passed to user space.",
+            command_line::shown(command_line.unknown())
+        );
+    }
+    if let Some(command_line::TooMany { kind, word }) = command_line.too_many() {
+        panic!("Too many boot {kind} vars at `{word}'");
     }
 }
 
@@ -86,7 +104,9 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
     timekeeping::start_timer(hertz);
     memory::tlb::register(&cpus::RemoteFlush);
     scheduler::set_remote_interrupt(Box::leak(Box::new(|cpu| interrupts::send(cpu, interrupts::REMOTE_CALL))));
+    lockups::configure(command_line);
     arch::cpu::interrupts_restore();
+    scheduler::watchdog::start_on_this_cpu();
     cpus::start_others(information.low_page);
 }
 
@@ -99,32 +119,36 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     task::execute::set_randomise(!command_line.has("norandmaps"));
     vdso::start().expect("no memory for the vDSO");
     let root = rootfs::mount().expect("no memory for the root file system");
+    rootfs::nameless_files(&root).expect("no memory for shared memory");
     syscall::set_vfs(&root.vfs);
     syscall::paths::set_namespace(root.namespace.clone());
+    let sources = views::Sources { vfs: root.vfs.clone(), namespace: root.namespace.clone() };
+    views::register(sources).expect("names in /proc are given once");
     let devices = rootfs::devices(&root).expect("no memory for /dev");
     devices::start_serial(&platform);
     console_device::register(&devices).expect("no memory for /dev/console");
     ports::register(devices).expect("the ports' numbers are free");
     devices::start(&platform, &ports::OBSERVER);
     rootfs::unpack(&root, &information);
+    lockups::watch_tasks(&command_line);
     let init = init(&root, &command_line);
     klog::info!("Entry to init: {} cycles", arch::instructions::read_tsc() - information.entry_tsc);
     task::start_init(init).expect("no memory for PID 1");
 }
 
+/// Programs for PID 1, in Linux's order (kernel_init in init/main.c): `/init` of the initramfs or what `rdinit=` names; what `init=`
+/// names, which has to work; then the usual places.
 fn init(root: &rootfs::Root, command_line: &CommandLine) -> task::Init {
     let bytes = |text: &str| text.as_bytes().to_vec();
-    let candidates = match command_line.value("rdinit").or(command_line.value("init")) {
-        Some(path) => Vec::from([bytes(path)]),
-        None => ["/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh"].map(bytes).to_vec(),
-    };
-    let mut environment = Vec::from([bytes("HOME=/"), bytes("TERM=linux")]);
-    environment.extend(command_line.init_environment().map(bytes));
+    let usual = ["/sbin/init", "/etc/init", "/bin/init", "/bin/sh"].map(bytes);
     task::Init {
-        candidates,
-        arguments: command_line.init_arguments().map(bytes).collect(),
-        environment,
+        first: bytes(command_line.value("rdinit").unwrap_or("/init")),
+        requested: command_line.value("init").map(bytes),
+        usual: usual.to_vec(),
+        arguments: command_line.init_arguments().map(<[u8]>::to_vec).collect(),
+        environment: command_line.init_environment().map(<[u8]>::to_vec).collect(),
         context: root.context_of_init(),
         descriptors: rootfs::console(root),
+        before: command_line.value("birgus.provoke").and_then(provoke::find),
     }
 }

@@ -14,7 +14,7 @@ const TOLERANCE: u64 = 200;
 
 /// The rate of the TSC that the command line or CPUID tells.
 fn told(command_line: &CommandLine) -> Option<u64> {
-    let khz = command_line.value("tsc_early_khz").and_then(|text| text.parse::<u64>().ok()).filter(|&khz| khz > 0);
+    let khz = command_line.number::<u64>("tsc_early_khz").filter(|&khz| khz > 0);
     khz.map(|khz| khz.saturating_mul(1000)).or_else(clock::tsc_frequency_from_cpuid)
 }
 

@@ -1,12 +1,12 @@
 //! What the entry code asks of the kernel.
-use crate::{interrupts, panic};
+use crate::{interrupts, panic, provoke, report};
 use trap::KernelFrame;
 
 pub struct TrapHooks;
 
 impl trap::Hooks for TrapHooks {
-    fn interrupt(&self, vector: u8) {
-        interrupts::serve(vector);
+    fn interrupt(&self, vector: u8, from_user: bool) {
+        interrupts::serve(vector, from_user);
     }
 
     fn user_page(&self, address: usize, write: bool) -> bool {
@@ -19,6 +19,10 @@ impl trap::Hooks for TrapHooks {
                 arch::instructions::halt();
             }
         }
+        if report::answer(frame) {
+            return;
+        }
+        provoke::nmi();
         klog::emergency(format_args!("NMI on CPU {} at {:#x}", arch::cpu::id(), frame.rip));
     }
 

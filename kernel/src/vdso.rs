@@ -25,11 +25,10 @@ static CLOCKS: Once<ClockPage> = Once::new();
 pub fn start() -> Result<(), Errno> {
     let zeroed = || Frame::allocate_zeroed().ok_or(Errno::ENOMEM);
     let mut data = frames(VVAR_PAGES)?;
-    let first = zeroed()?;
-    data.push(first.clone());
-    for _ in 1..VVAR_PAGES {
+    for _ in 0..VVAR_PAGES {
         data.push(zeroed()?);
     }
+    let first = data[0].clone();
     let mut code = frames(IMAGE_PAGES)?;
     for page in IMAGE.chunks(PAGE_SIZE) {
         let frame = zeroed()?;

@@ -40,6 +40,7 @@ mod placement;
 mod run_queue;
 pub mod tree;
 mod tunables;
+mod watch;
 mod weight;
 
 pub use balance::{Balancer, CpuLoad, Pull, fork_target, idle_pull, interval_ns, wake_target};
@@ -48,6 +49,7 @@ pub use entity::{Entity, Migrant, Position, Runnable};
 pub use fair::{FairQueue, Home};
 pub use run_queue::{RunQueue, Sleep};
 pub use tunables::Tunables;
+pub use watch::Watch;
 pub use weight::{Nice, Weight};
 
 /// Whether the CPU that owns the queue should go through the scheduler as soon as it may.

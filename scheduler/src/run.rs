@@ -1,6 +1,6 @@
 //! The switch: who runs next, and what the old thread leaves behind.
 use crate::cpus::{self, Cpu};
-use crate::{clock, timers};
+use crate::{accounting, clock, timers};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use sched::{Preempt, RunQueue, Runnable};
@@ -84,6 +84,12 @@ pub fn yield_now() {
     reschedule(false);
 }
 
+/// Runs `action` with this CPU's run queue locked: for provoking panics there.
+pub fn with_queue_locked<R>(action: impl FnOnce() -> R) -> R {
+    let _queue = cpus::this().queue.lock();
+    action()
+}
+
 /// Changes nice value and policy of the *running* thread.
 pub fn set_share(nice: sched::Nice, policy: sched::Policy) {
     let mut queue = cpus::this().queue.lock();
@@ -125,12 +131,15 @@ fn reschedule(may_block: bool) -> bool {
         return reschedule(may_block);
     };
     arch::cpu::clear_reschedule();
+    cpu.passes.store(cpu.passes.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     let now = clock::now();
     let current = sync::current();
+    let mut blocked = false;
     if may_block {
         let state = current.state();
         if state != thread::RUNNING && state != thread::WAKING {
             block(cpu, &mut queue, &current, state, now);
+            blocked = true;
         }
     }
     note_run_time(&mut queue, now);
@@ -142,6 +151,7 @@ fn reschedule(may_block: bool) -> bool {
     if stay {
         return false;
     }
+    accounting::count_switch(&current, blocked);
     let wanted = sync::switch(queue, |queue| match (queue.current(), idle) {
         (Some(next), _) | (None, Some(next)) => next,
         (None, None) => unreachable!("a CPU that schedules has an idle thread"),
@@ -152,6 +162,7 @@ fn reschedule(may_block: bool) -> bool {
 
 fn block(cpu: &Cpu, queue: &mut Queue<'_>, current: &Thread, state: u32, now: u64) {
     let kind = if state == Sleep::Uninterruptible as u32 {
+        current.blocked_since.store(now, Ordering::Relaxed);
         sched::Sleep::Uninterruptible
     } else {
         sched::Sleep::Interruptible
@@ -171,6 +182,7 @@ fn block(cpu: &Cpu, queue: &mut Queue<'_>, current: &Thread, state: u32, now: u6
 pub(crate) fn publish(cpu: &Cpu, queue: &RunQueue<Arc<Thread>>) {
     cpu.running.store(queue.running(), Ordering::Release);
     cpu.min_vruntime.store(queue.fair().min_vruntime(), Ordering::Relaxed);
+    cpu.uninterruptible.store(queue.uninterruptible(), Ordering::Relaxed);
 }
 
 /// On the new stack, with nothing held: drops a thread that ended here.

@@ -55,6 +55,14 @@ pub struct Thread {
     slot: AtomicU32,
     /// Nanoseconds of processor time, as the scheduler accounts it.
     pub run_time: AtomicU64,
+    /// When its last uninterruptible sleep began, in nanoseconds since boot.
+    pub blocked_since: AtomicU64,
+    /// What the tick found it doing, in nanoseconds; the scheduler's, as the counts below are.
+    pub sampled_user: AtomicU64,
+    pub sampled_system: AtomicU64,
+    /// How often it gave its CPU up to sleep, and had to give it up to others.
+    pub voluntary_switches: AtomicU64,
+    pub involuntary_switches: AtomicU64,
     #[cfg(target_os = "none")]
     pub(crate) machine: MachineThread,
     #[cfg(not(target_os = "none"))]
@@ -214,6 +222,11 @@ impl Thread {
             cpu: AtomicU32::new(0),
             slot: AtomicU32::new(u32::MAX),
             run_time: AtomicU64::new(0),
+            blocked_since: AtomicU64::new(0),
+            sampled_user: AtomicU64::new(0),
+            sampled_system: AtomicU64::new(0),
+            voluntary_switches: AtomicU64::new(0),
+            involuntary_switches: AtomicU64::new(0),
             machine: MachineThread {
                 on_cpu: AtomicBool::new(false),
                 stack_pointer: UnsafeCell::new(stack_pointer),
@@ -363,6 +376,11 @@ impl Thread {
             cpu: AtomicU32::new(0),
             slot: AtomicU32::new(0),
             run_time: AtomicU64::new(0),
+            blocked_since: AtomicU64::new(0),
+            sampled_user: AtomicU64::new(0),
+            sampled_system: AtomicU64::new(0),
+            voluntary_switches: AtomicU64::new(0),
+            involuntary_switches: AtomicU64::new(0),
             host: std::thread::current(),
         }
     }

@@ -11,8 +11,11 @@
 extern crate alloc;
 
 pub mod argument;
+mod attributes;
 mod credentials;
+mod descriptors;
 mod dispatch;
+mod execute;
 mod files;
 mod futex;
 pub mod handler;
@@ -25,9 +28,12 @@ mod poll;
 mod process;
 mod resources;
 mod signals;
+mod storage;
 mod system;
 mod table;
 mod time_calls;
+mod times;
+mod vectors;
 
 pub use argument::{Fd, UserString};
 pub use dispatch::dispatch;

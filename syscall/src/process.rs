@@ -120,8 +120,26 @@ pub fn clone3(task: &Task, context: &mut UserContext, address: usize, size: usiz
     task::fork::clone(task, context, arguments).map(|pid| pid as usize)
 }
 
+/// unshare(2), of what need not have namespaces.
+pub fn unshare(task: &Task, flags: u32) -> Result<(), Errno> {
+    if flags & !(CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM) != 0 {
+        task::stub("unshare: namespaces");
+        return Err(Errno::EINVAL);
+    }
+    if flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM) != 0 && task.process.thread_count() > 1 {
+        return Err(Errno::EINVAL);
+    }
+    if flags & CLONE_FILES != 0 {
+        task.files.unshare_descriptors()?;
+    }
+    if flags & CLONE_FS != 0 {
+        task.files.unshare_context();
+    }
+    Ok(())
+}
+
 fn rusage(found: &Found) -> Rusage {
-    Rusage { user_time: timeval(found.user_time), system_time: timeval(found.system_time), ..Rusage::default() }
+    crate::resources::rusage(&found.used)
 }
 
 pub(crate) fn timeval(nanoseconds: u64) -> Timeval {

@@ -154,6 +154,9 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
         if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
     let limits = *parent.process.limits.lock();
     let process = Process::new(pid, exit_signal, signals, limits);
+    process.made_by.store(parent.tid, Ordering::Relaxed);
+    let adjustment = parent.process.oom_score_adjustment.load(Ordering::Relaxed);
+    process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
     process.is_detached.store(parent.process.is_detached(), Ordering::Relaxed);
     Ok(Arc::new(process))
 }

@@ -17,7 +17,7 @@ mod answer;
 pub mod execute;
 pub mod exit;
 pub mod fault;
-mod files;
+pub mod files;
 pub mod fork;
 pub mod futexes;
 pub mod groups;

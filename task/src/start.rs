@@ -18,13 +18,19 @@ use vfs::{Credentials, DescriptorTable, FsContext, Origin};
 
 /// What PID 1 starts with.
 pub struct Init {
-    /// Programs to try, in order.
-    pub candidates: Vec<Vec<u8>>,
+    /// The program of the initramfs, tried first.
+    pub first: Vec<u8>,
+    /// What the user asked for by `init=`: it works, or the kernel panics.
+    pub requested: Option<Vec<u8>>,
+    /// Programs to try after these, in order.
+    pub usual: Vec<Vec<u8>>,
     /// Arguments after the program's name.
     pub arguments: Vec<Vec<u8>>,
     pub environment: Vec<Vec<u8>>,
     pub context: Arc<FsContext>,
     pub descriptors: DescriptorTable,
+    /// What PID 1 does before it executes anything.
+    pub before: Option<fn()>,
 }
 
 /// Makes PID 1, which executes the first of the candidates that can be. Where none can, the kernel panics as Linux does.
@@ -54,9 +60,13 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
     let user_state = arch::user_state::UserState::new().ok_or(Errno::ENOMEM)?;
     let owner = task.clone();
     let main = move || {
-        drop(owner.files.set_descriptors(Some(Arc::new(init.descriptors))));
-        let program = Program { candidates: init.candidates, arguments: init.arguments, environment: init.environment };
-        life::main_with(owner, Box::default(), move |task, context| execute_first(task, context, &program));
+        let Init { first, requested, usual, arguments, environment, descriptors, before, .. } = init;
+        drop(owner.files.set_descriptors(Some(Arc::new(descriptors))));
+        let program = Program { first, requested, usual, arguments, environment };
+        life::main_with(owner, Box::default(), move |task, context| {
+            before.into_iter().for_each(|act| act());
+            execute_first(task, context, &program);
+        });
     };
     let mut thread = Thread::new(Box::new(stack), CONTEXT_SIZE, Box::new(main));
     thread.set_user_state(user_state);
@@ -68,26 +78,46 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
 }
 
 struct Program {
-    candidates: Vec<Vec<u8>>,
+    first: Vec<u8>,
+    requested: Option<Vec<u8>>,
+    usual: Vec<Vec<u8>>,
     arguments: Vec<Vec<u8>>,
     environment: Vec<Vec<u8>>,
 }
 
+/// Linux's order and words (kernel_init).
 fn execute_first(task: &Task, context: &mut UserContext, program: &Program) {
-    for path in &program.candidates {
+    match execute_one(task, context, &program.first, program) {
+        Ok(()) => return,
+        Err(error) => klog::error!("Failed to execute {} (error {})", text(&program.first), number(error)),
+    }
+    if let Some(path) = &program.requested {
         match execute_one(task, context, path, program) {
-            Ok(()) => {
-                klog::info!("Run {} as init process", core::str::from_utf8(path).unwrap_or("?"));
-                return;
-            }
+            Ok(()) => return,
+            Err(error) => panic!("Requested init {} failed (error {}).", text(path), number(error)),
+        }
+    }
+    for path in &program.usual {
+        match execute_one(task, context, path, program) {
+            Ok(()) => return,
             Err(crate::Failure::Errno(Errno::ENOENT)) => {}
-            Err(error) => klog::error!(
-                "Starting init: {} exists but couldn't execute it ({error:?})",
-                core::str::from_utf8(path).unwrap_or("?")
-            ),
+            Err(error) => {
+                klog::error!("Starting init: {} exists but couldn't execute it (error {})", text(path), number(error))
+            }
         }
     }
     panic!("No working init found.  Try passing init= option to kernel.");
+}
+
+fn text(path: &[u8]) -> &str {
+    core::str::from_utf8(path).unwrap_or("?")
+}
+
+fn number(failure: crate::Failure) -> i32 {
+    match failure {
+        crate::Failure::Errno(errno) => -i32::from(errno.number()),
+        _ => 0,
+    }
 }
 
 fn execute_one(task: &Task, context: &mut UserContext, path: &[u8], program: &Program) -> Result<(), crate::Failure> {
@@ -102,5 +132,7 @@ fn execute_one(task: &Task, context: &mut UserContext, path: &[u8], program: &Pr
     let context_of_files = task.files.context();
     let credentials = task.credentials();
     let origin = Origin { context: &context_of_files, credentials: &credentials, start: None };
-    execute::execute_path(task, context, &origin, path, OpenedExecutable::open(&origin, path)?, arguments)
+    execute::execute_path(task, context, &origin, path, OpenedExecutable::open(&origin, path)?, arguments)?;
+    klog::info!("Run {} as init process", text(path));
+    Ok(())
 }

@@ -26,6 +26,8 @@ pub const INIT: Pid = 1;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub process: Arc<Process>,
+    /// The first thread, which is there for /proc until the process has been waited for, ended or not.
+    pub leader: Arc<Task>,
     pub parent: Pid,
     pub children: BTreeSet<Pid>,
     pub threads: BTreeSet<Pid>,
@@ -78,6 +80,18 @@ pub fn find_process(pid: Pid) -> Option<Arc<Process>> {
     lock().nodes.get(&pid).map(|node| node.process.clone())
 }
 
+/// The first task with a number of at least `from`.
+pub fn next_task(from: Pid) -> Option<Arc<Task>> {
+    lock().tasks.range(from..).next().map(|(_, task)| task.clone())
+}
+
+/// Shows every task to `look`, for reports from any context; false where the tree is locked.
+pub fn try_each_task(look: impl FnMut(&Task)) -> bool {
+    let Some(tree) = TREE.try_lock() else { return false };
+    tree.tasks.values().map(|task| &**task).for_each(look);
+    true
+}
+
 /// The processes of a group.
 pub fn group_members(group: Pid) -> Vec<Arc<Process>> {
     let tree = lock();
@@ -94,6 +108,49 @@ pub fn next_thread(process: Pid, from: Pid) -> Option<Arc<Task>> {
     let tree = lock();
     let tid = *tree.nodes.get(&process)?.threads.range(from..).next()?;
     tree.tasks.get(&tid).cloned()
+}
+
+/// The first thread of a process, ended or not.
+pub fn leader(pid: Pid) -> Option<Arc<Task>> {
+    lock().nodes.get(&pid).map(|node| node.leader.clone())
+}
+
+/// As [`next_thread`], with a first thread that has ended before others.
+pub fn next_shown_thread(process: Pid, from: Pid) -> Option<Arc<Task>> {
+    let tree = lock();
+    let node = tree.nodes.get(&process)?;
+    let running = node.threads.range(from..).next().and_then(|tid| tree.tasks.get(tid));
+    let leader = Some(&node.leader).filter(|leader| leader.tid >= from && leader.has_ended());
+    match (leader, running) {
+        (Some(leader), Some(running)) if leader.tid < running.tid => Some(leader.clone()),
+        (leader, running) => running.or(leader).cloned(),
+    }
+}
+
+/// The children of a process that one of its threads made, by number. Those of threads that have ended are the first's.
+pub fn children_of(task: &Task) -> Vec<Pid> {
+    let tree = lock();
+    let Some(node) = tree.nodes.get(&task.process.pid) else { return Vec::new() };
+    let mut children = Vec::new();
+    let is_own = |child: &Node| {
+        let maker = child.process.made_by.load(Ordering::Relaxed);
+        maker == task.tid || node.leader.tid == task.tid && !node.threads.contains(&maker)
+    };
+    let own = node.children.iter().filter(|pid| tree.nodes.get(pid).is_some_and(is_own));
+    for pid in own {
+        if children.try_reserve(1).is_err() {
+            break;
+        }
+        children.push(*pid);
+    }
+    children
+}
+
+/// A process that has left the tree; to be dropped when the tree is not locked any more.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    _process: Arc<Process>,
+    _leader: Arc<Task>,
 }
 
 /// A number that nobody else gets until it is used or dropped.
@@ -116,6 +173,11 @@ impl Drop for ReservedPid {
     fn drop(&mut self) {
         lock().reserved.remove(&self.pid);
     }
+}
+
+/// How many processes there are, those included that nobody has waited for.
+pub fn process_count() -> usize {
+    lock().nodes.len()
 }
 
 /// How many tasks there are.
@@ -175,6 +237,7 @@ impl Tree {
         }
         let node = Node {
             process: process.clone(),
+            leader: first.clone(),
             parent: parent.unwrap_or(0),
             children: BTreeSet::new(),
             threads: BTreeSet::new(),
@@ -264,8 +327,15 @@ impl Tree {
         moved
     }
 
+    /// A thread that executes a program is its process's first from then on.
+    pub(crate) fn set_leader(&mut self, task: &Task) -> Option<Arc<Task>> {
+        let task = self.tasks.get(&task.tid)?.clone();
+        let node = self.nodes.get_mut(&task.process.pid)?;
+        Some(core::mem::replace(&mut node.leader, task))
+    }
+
     /// Forgets a process that has been waited for.
-    pub(crate) fn remove_process(&mut self, pid: Pid) -> Option<Arc<Process>> {
+    pub(crate) fn remove_process(&mut self, pid: Pid) -> Option<Gone> {
         let node = self.nodes.remove(&pid)?;
         if let Some(parent) = self.nodes.get_mut(&node.parent) {
             parent.children.remove(&pid);
@@ -274,7 +344,7 @@ impl Tree {
         if self.members(node.group).next().is_none() {
             self.sessions.remove(&(node.session, node.group));
         }
-        Some(node.process)
+        Some(Gone { _process: node.process, _leader: node.leader })
     }
 
     /// Whether a group is orphaned: no member has a parent in another group of the same session (POSIX, 3.264). `leaving`, a

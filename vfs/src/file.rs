@@ -6,7 +6,8 @@ use abi::Errno;
 use abi::file::{FileType, OpenFlags, PollEvents, Whence};
 use alloc::sync::Arc;
 use cache::PageCache;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use memory::{PhysicalAddress, Reader, Writer};
 use sync::{Mutex, MutexGuard, Rank, Registrations};
 
@@ -105,6 +106,12 @@ pub(crate) enum Server {
 
 const READS: u32 = 1;
 const WRITES: u32 = 2;
+/// Counted among the inode's writers, so that it cannot be executed meanwhile.
+const COUNTED: u32 = 4;
+
+fn rights(flags: OpenFlags) -> u32 {
+    (if flags.reads() { READS } else { 0 }) | if flags.writes() { WRITES } else { 0 }
+}
 
 /// An open file, shared by the descriptors that refer to it.
 pub struct OpenFile {
@@ -113,6 +120,8 @@ pub struct OpenFile {
     rights: u32,
     flags: AtomicU32,
     position: Mutex<u64>,
+    /// What the position was last, for those who must not wait for it.
+    last_position: AtomicU64,
     credentials: Arc<Credentials>,
 }
 
@@ -123,19 +132,26 @@ impl OpenFile {
         if flags.contains(OpenFlags::PATH) {
             return Ok(Self::assemble(path, Server::Nobody, 0, flags, credentials));
         }
-        let rights = if flags.reads() { READS } else { 0 } | if flags.writes() { WRITES } else { 0 };
-        if rights & WRITES != 0 && inode.kind() == FileType::Regular {
+        let counted = flags.writes() && inode.kind() == FileType::Regular;
+        if counted {
             inode.begin_writing()?;
         }
+        let rights = rights(flags) | if counted { COUNTED } else { 0 };
         match Self::server_for(inode, flags) {
             Ok(server) => Ok(Self::assemble(path, server, rights, flags, credentials)),
             Err(error) => {
-                if rights & WRITES != 0 && inode.kind() == FileType::Regular {
+                if counted {
                     inode.end_writing();
                 }
                 Err(error)
             }
         }
+    }
+
+    /// Opens a file that has no name for others to find (`memfd_create(2)`): it may be executed while it is open.
+    pub fn open_nameless(path: Path, flags: OpenFlags, credentials: &Arc<Credentials>) -> Result<Arc<Self>, Errno> {
+        let server = Self::server_for(path.inode()?, flags)?;
+        Ok(Self::assemble(path, server, rights(flags), flags, credentials))
     }
 
     /// An open file served by `operations`, such as one end of a pipe.
@@ -145,8 +161,7 @@ impl OpenFile {
         flags: OpenFlags,
         credentials: &Arc<Credentials>,
     ) -> Arc<Self> {
-        let rights = if flags.reads() { READS } else { 0 } | if flags.writes() { WRITES } else { 0 };
-        Self::assemble(path, Server::Operations(operations), rights, flags, credentials)
+        Self::assemble(path, Server::Operations(operations), rights(flags), flags, credentials)
     }
 
     fn assemble(
@@ -167,6 +182,7 @@ impl OpenFile {
             rights,
             flags: AtomicU32::new((flags - once).bits()),
             position: Mutex::new(Rank::FilePosition, 0),
+            last_position: AtomicU64::new(0),
             credentials: credentials.clone(),
         })
     }
@@ -242,13 +258,18 @@ impl OpenFile {
         if self.rights & WRITES != 0 { Ok(()) } else { Err(Errno::EBADF) }
     }
 
-    pub(crate) fn lock_position(&self) -> MutexGuard<'_, u64> {
-        self.position.lock()
+    pub(crate) fn lock_position(&self) -> PositionGuard<'_> {
+        PositionGuard { position: self.position.lock(), last: &self.last_position }
     }
 
-    /// The position, for `/proc/PID/fdinfo`.
+    /// The position, when no transfer is under way.
     pub fn position(&self) -> u64 {
         *self.position.lock()
+    }
+
+    /// The position as of the last transfer that ended: `/proc/PID/fdinfo`, which waits for none.
+    pub fn last_position(&self) -> u64 {
+        self.last_position.load(Ordering::Relaxed)
     }
 
     pub fn seekable(&self) -> Seekable {
@@ -341,6 +362,35 @@ impl OpenFile {
     }
 }
 
+/// The position, while nobody else can change it.
+pub(crate) struct PositionGuard<'a> {
+    position: MutexGuard<'a, u64>,
+    last: &'a AtomicU64,
+}
+
+impl Deref for PositionGuard<'_> {
+    type Target = u64;
+
+    #[inline(always)]
+    fn deref(&self) -> &u64 {
+        &self.position
+    }
+}
+
+impl DerefMut for PositionGuard<'_> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut u64 {
+        &mut self.position
+    }
+}
+
+impl Drop for PositionGuard<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.last.store(*self.position, Ordering::Relaxed);
+    }
+}
+
 impl Drop for OpenFile {
     fn drop(&mut self) {
         if let Server::Operations(operations) = &self.server {
@@ -348,7 +398,7 @@ impl Drop for OpenFile {
         }
         let inode = self.inode();
         crate::locks::release_flock(inode, core::ptr::from_ref(self) as usize);
-        if self.rights & WRITES != 0 && inode.kind() == FileType::Regular {
+        if self.rights & COUNTED != 0 {
             inode.end_writing();
         }
     }

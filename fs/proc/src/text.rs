@@ -34,6 +34,18 @@ impl Output {
         self.bytes.is_empty()
     }
 
+    /// Whether it ends so.
+    pub fn ends_with(&self, end: &[u8]) -> bool {
+        self.bytes.ends_with(end)
+    }
+
+    /// Takes away what stands behind the first NUL; without one, nothing.
+    pub fn cut_behind_first_nul(&mut self) {
+        if let Some(at) = self.bytes.iter().position(|&byte| byte == 0) {
+            self.bytes.truncate(at + 1);
+        }
+    }
+
     fn finish(self) -> Result<Vec<u8>, Errno> {
         if self.failed { Err(Errno::ENOMEM) } else { Ok(self.bytes) }
     }

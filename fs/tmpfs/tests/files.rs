@@ -189,7 +189,7 @@ fn reading_a_folder_survives_changes() {
     let mut round = 0;
     loop {
         let mut buffer = [0; 600];
-        let count = folder.read_entries(&mut Writer::kernel(&mut buffer)).unwrap();
+        let count = folder.read_entries(&mut Writer::kernel(&mut buffer), vfs::EntryFormat::New).unwrap();
         if count == 0 {
             break;
         }
@@ -213,7 +213,7 @@ fn reading_a_folder_survives_changes() {
     assert!((round..300).all(|index| seen.contains(&index.to_string())));
     let mut tiny = [0; 20];
     folder.seek(0, Whence::Start).unwrap();
-    assert_eq!(folder.read_entries(&mut Writer::kernel(&mut tiny)), Err(Errno::EINVAL));
+    assert_eq!(folder.read_entries(&mut Writer::kernel(&mut tiny), vfs::EntryFormat::New), Err(Errno::EINVAL));
 }
 
 fn as_user<'a>(world: &'a World, context: &'a FsContext, user: &'a Arc<Credentials>) -> Origin<'a> {

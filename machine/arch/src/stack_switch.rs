@@ -28,6 +28,10 @@ pub unsafe extern "sysv64" fn switch(saved: *mut usize, next: usize) {
     )
 }
 
+/// Where [`switch`] leaves the frame pointer and its return address, above the saved stack pointer: the first frame of a
+/// backtrace of a thread that does not run.
+pub const SAVED_FRAME: usize = 40;
+
 /// Lays out a new stack so that the first switch to it calls `entry(argument)`, which must not return. Gives the stack
 /// pointer for [`switch`].
 ///

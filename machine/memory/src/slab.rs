@@ -221,6 +221,12 @@ fn unlink(partial: &mut u32, number: u32) {
     }
 }
 
+/// Runs `action` with the lock of the class for `size` bytes held: for provoking panics there.
+pub fn with_class_locked<R>(size: usize, action: impl FnOnce() -> R) -> R {
+    let _held = class_for(size, 8).map(|class| CLASSES[class].partial.lock());
+    action()
+}
+
 /// Slabs of each size, for /proc/slabinfo and the leak tests.
 pub fn slabs() -> [(usize, usize); SIZES.len()] {
     core::array::from_fn(|class| (SIZES[class], CLASSES[class].slabs.load(Relaxed)))
@@ -236,8 +242,8 @@ mod tests {
         for size in 1..=2048 {
             for align in [1, 8, 16, 32, 64, 128, 1024] {
                 if let Some(class) = class_for(size, align) {
-                    assert!(SIZES[class] >= size && SIZES[class] % align.min(16) == 0);
-                    assert!(align <= 16 || SIZES[class] % align == 0);
+                    assert!(SIZES[class] >= size && SIZES[class].is_multiple_of(align.min(16)));
+                    assert!(align <= 16 || SIZES[class].is_multiple_of(align));
                 }
             }
         }

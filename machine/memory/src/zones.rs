@@ -226,6 +226,17 @@ pub fn set_reserve() {
     RESERVE.store((managed / 128).clamp(64, 4096), Relaxed);
 }
 
+/// How many pages those are.
+pub fn reserve() -> usize {
+    RESERVE.load(Relaxed)
+}
+
+/// Runs `action` with the lock of a zone held: for provoking panics there.
+pub fn with_zone_locked<R>(zone: ZoneKind, action: impl FnOnce() -> R) -> R {
+    let _held = ZONES[zone as usize].buddy.lock();
+    action()
+}
+
 /// Gives pages that were taken at boot (the initramfs, start-up code) to the zones.
 pub fn release(pages: Range<u32>) {
     add(pages);

@@ -1,9 +1,18 @@
 //! Return addresses by frame pointers.
+//!
+//! A chain climbs its stack, and goes on on another one where a trap or an interrupt came in between; the entry code leaves a frame
+//! whose return address is the interrupted instruction. Stacks lie anywhere, so a step down is a change of stack, and there are
+//! few of those: a chain that is a ring ends.
+
+/// Frames shown, and changes of stack among them: interrupt, NMI and thread.
+const MOST: usize = 64;
+const MOST_STACKS: usize = 4;
 
 /// Calls `found` with each return address from the frame at `rbp` on, outwards. Takes only frames that lie in mapped kernel
 /// memory by `is_readable`, so a ruined chain ends the walk instead of faulting again.
 pub fn walk(mut rbp: usize, is_readable: impl Fn(usize) -> bool, mut found: impl FnMut(usize)) {
-    for _ in 0..64 {
+    let mut stacks = 1;
+    for _ in 0..MOST {
         if rbp == 0 || !rbp.is_multiple_of(8) || !is_readable(rbp) || !is_readable(rbp.wrapping_add(15)) {
             return;
         }
@@ -14,7 +23,8 @@ pub fn walk(mut rbp: usize, is_readable: impl Fn(usize) -> bool, mut found: impl
             return;
         }
         found(address);
-        if next <= rbp {
+        stacks += usize::from(next <= rbp);
+        if stacks > MOST_STACKS {
             return;
         }
         rbp = next;

@@ -18,4 +18,4 @@ pub use send::{
     tell_parent,
 };
 pub(crate) use state::reset_for_exec;
-pub use state::{ChildChange, GroupSignals, ThreadSignals};
+pub use state::{ChildChange, GroupSignals, SignalSummary, ThreadSignals};

@@ -42,14 +42,15 @@ impl Information {
     }
 
     fn child(child: &Process, code: u32, status: i32) -> Self {
-        let ticks = |own: &core::sync::atomic::AtomicU64| (own.load(Ordering::Relaxed) / 10_000_000) as i64;
+        let used = *child.ended.lock();
+        let ticks = |nanoseconds: u64| time::user_ticks(nanoseconds) as i64;
         Self(::signal::Information::Child {
             process: child.pid as i32,
             user: child.uid.load(Ordering::Relaxed),
             status,
             code: code as i32,
-            user_time: ticks(&child.ended_user),
-            system_time: ticks(&child.ended_system),
+            user_time: ticks(used.user),
+            system_time: ticks(used.system),
         })
     }
 

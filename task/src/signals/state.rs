@@ -204,6 +204,24 @@ impl ThreadSignals {
     }
 }
 
+/// What /proc/PID/status tells of a process's signals.
+#[derive(Clone, Copy, Debug)]
+pub struct SignalSummary {
+    pub pending: SignalSet,
+    pub ignored: SignalSet,
+    pub caught: SignalSet,
+    /// Queued for all processes of the user.
+    pub queued: u64,
+}
+
+impl crate::process::Process {
+    pub fn signal_summary(&self) -> SignalSummary {
+        let group = self.signals.lock();
+        let (ignored, caught) = group.actions.lock().ignored_and_caught();
+        SignalSummary { pending: group.pending.set(), ignored, caught, queued: group.counter.count() }
+    }
+}
+
 impl Task {
     /// The signals that this thread holds back.
     pub fn signal_mask(&self) -> SignalSet {
@@ -244,6 +262,11 @@ impl Task {
     pub fn pending_signals(&self) -> SignalSet {
         let group = self.process.signals.lock();
         group.pending.set() | self.signals.own.lock().pending.set()
+    }
+
+    /// Signals pending for this thread alone.
+    pub fn own_pending_signals(&self) -> SignalSet {
+        self.signals.own.lock().pending.set()
     }
 
     pub(crate) fn update_work(&self, pending: bool) {

@@ -60,6 +60,7 @@ pub fn says_hello(request: &Request, plan: &Plan, patience: Duration) -> Result<
 struct Closed {
     control: bool,
     serial: bool,
+    monitor: bool,
     output: bool,
     error: bool,
 }
@@ -168,6 +169,7 @@ impl<'a> Session<'a> {
             Event::Control(bytes) => self.hear(&bytes)?,
             Event::Serial(bytes) if bytes.is_empty() => self.closed.serial = true,
             Event::Serial(bytes) => self.log.add(&bytes, self.connection == Some(Connection::Serial))?,
+            Event::Monitor(bytes) if bytes.is_empty() => self.closed.monitor = true,
             Event::Monitor(bytes) => self.monitor.hear(&bytes),
             Event::Delivered(target, total) => self.delivered[target as usize] = total,
             Event::Closed(Target::Output) => self.closed.output = true,
@@ -199,8 +201,8 @@ impl<'a> Session<'a> {
         if let Some(errno) = self.failed {
             return Some(self.lost(Reason::Failed(errno)));
         }
-        let Closed { control, serial, output, error } = self.closed;
-        if self.ended.is_none() || !(control && serial && output && error) {
+        let Closed { control, serial, monitor, output, error } = self.closed;
+        if self.ended.is_none() || !(control && serial && monitor && output && error) {
             return None;
         }
         match self.log.console_status() {

@@ -46,6 +46,7 @@ struct Settings {
     stdout: Option<String>,
     stderr: Option<String>,
     loss: Option<String>,
+    log: Option<Vec<String>>,
     golden: Option<bool>,
     normalise: Option<Vec<[String; 2]>>,
 }
@@ -70,8 +71,8 @@ pub enum Expected {
     Said { status: u8, stdout: Option<String>, stderr: Option<String> },
     /// What Linux answered, in this file.
     Golden(PathBuf),
-    /// The machine ends without a status, and the report's first line starts so.
-    Loss(String),
+    /// The machine ends without a status, the report's first line starts so, and the serial log has matches of these expressions.
+    Loss { start: String, log: Vec<String> },
 }
 
 /// One command in one machine.
@@ -159,6 +160,7 @@ impl Settings {
             stdout: self.stdout.or(d.stdout),
             stderr: self.stderr.or(d.stderr),
             loss: self.loss.or(d.loss),
+            log: self.log.or(d.log),
             golden: self.golden.or(d.golden),
             normalise: self.normalise.or(d.normalise),
         }
@@ -205,7 +207,7 @@ impl Settings {
             _ => anyhow::bail!("either `command` or `shell`"),
         };
         let expected = match (&self.loss, self.golden) {
-            (Some(loss), _) => Expected::Loss(loss.clone()),
+            (Some(loss), _) => Expected::Loss { start: loss.clone(), log: self.log.clone().unwrap_or_default() },
             (None, Some(true)) => Expected::Golden(golden),
             (None, _) => Expected::Said {
                 status: self.status.unwrap_or(0),

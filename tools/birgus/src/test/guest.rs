@@ -20,6 +20,9 @@ const STALL: u64 = 60;
 /// Seconds between two signs of life.
 const HEARTBEAT: u32 = 10;
 
+/// Streams of a machine: control, serial line, monitor, output, error. What it ended with is known when all are closed.
+const STREAMS: usize = 5;
+
 /// How a command ended: an answer, or the end of the machine.
 pub type Ending = std::result::Result<Answer, Box<Loss>>;
 
@@ -104,7 +107,7 @@ impl Guest {
     /// Takes events until `done`; a reason if that will never be.
     fn until(&mut self, deadline: Instant, seconds: u64, done: fn(&Self) -> bool) -> Result<Option<Reason>> {
         while !done(self) {
-            if self.ended.is_some() && self.closed >= 4 {
+            if self.ended.is_some() && self.closed >= STREAMS {
                 return Ok(Some(Reason::Ended));
             }
             let stall = self.last_life + Duration::from_secs(STALL);
@@ -123,7 +126,9 @@ impl Guest {
             self.last_life = Instant::now();
         }
         match event {
-            Event::Control(bytes) | Event::Serial(bytes) | Event::Captured(_, bytes) if bytes.is_empty() => {
+            Event::Control(bytes) | Event::Serial(bytes) | Event::Monitor(bytes) | Event::Captured(_, bytes)
+                if bytes.is_empty() =>
+            {
                 self.closed += 1
             }
             Event::Control(bytes) => self.hear(&bytes)?,

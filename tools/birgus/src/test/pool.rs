@@ -160,11 +160,11 @@ fn start(context: &Context<'_>, kernel: &Kernel, needs: &MachineNeeds) -> Result
 
 fn judge(case: &Case, ending: &Ending, kernel: &Kernel) -> Result<Option<String>> {
     let answer = match (ending, &case.expected) {
-        (Err(loss), Expected::Loss(start)) if loss.headline().starts_with(start.as_str()) => {
-            return Ok(None);
+        (Err(loss), Expected::Loss { start, log }) if loss.headline().starts_with(start.as_str()) => {
+            return Ok(missing(&loss.log, log)?.map(|line| format!("not in the log: {line}\n{}", loss.log)));
         }
         (Err(loss), _) => return Ok(Some(explain(loss, kernel))),
-        (Ok(answer), Expected::Loss(start)) => {
+        (Ok(answer), Expected::Loss { start, .. }) => {
             return Ok(Some(format!("the machine lived (status {}); expected: {start}", answer.status)));
         }
         (Ok(answer), _) => answer,
@@ -175,8 +175,18 @@ fn judge(case: &Case, ending: &Ending, kernel: &Kernel) -> Result<Option<String>
             Ok((expected != found).then(|| golden::difference(&expected, &found)))
         }
         Expected::Said { status, stdout, stderr } => said(answer, *status, stdout.as_deref(), stderr.as_deref()),
-        Expected::Loss(_) => Ok(None),
+        Expected::Loss { .. } => Ok(None),
     }
+}
+
+/// The first expression without a match in the log.
+fn missing<'a>(log: &str, expressions: &'a [String]) -> Result<Option<&'a str>> {
+    for expression in expressions {
+        if !regex_lite::Regex::new(expression)?.is_match(log) {
+            return Ok(Some(expression));
+        }
+    }
+    Ok(None)
 }
 
 fn said(answer: &Answer, status: u8, stdout: Option<&str>, stderr: Option<&str>) -> Result<Option<String>> {
