@@ -93,7 +93,8 @@ fn rebuild(text: &str) {
         stack: &stack,
     };
     let mut ours = Memory::default();
-    let entry = request.write(VectorState { image: &mut area.clone(), components }, |at, bytes| ours.write(at, bytes)).unwrap();
+    let entry =
+        request.write(VectorState { image: &mut area.clone(), components }, |at, bytes| ours.write(at, bytes)).unwrap();
     assert_eq!(entry.rsp, linux.frame);
     // Linux leaves the gap and the reserved words of `sigcontext` as they were.
     let reserved = 8 + 40 + 192..8 + 40 + 256;
@@ -250,7 +251,9 @@ fn framed() -> Vec<u8> {
         stack: &AlternateStack::default(),
     };
     let mut memory = Memory::default();
-    let entry = request.write(VectorState { image: &mut image.clone(), components: 0b111 }, |at, bytes| memory.write(at, bytes)).unwrap();
+    let entry = request
+        .write(VectorState { image: &mut image.clone(), components: 0b111 }, |at, bytes| memory.write(at, bytes))
+        .unwrap();
     let saved = SavedContext::read(entry.rsp + 8, |at, bytes| memory.read(at, bytes)).unwrap();
     memory.0.range(saved.vector..).map(|(_, &byte)| byte).collect()
 }
@@ -301,7 +304,9 @@ fn initial_components_are_filled_in() {
         stack: &AlternateStack::default(),
     };
     let mut memory = Memory::default();
-    let entry = request.write(VectorState { image: &mut image.clone(), components: 0b111 }, |at, bytes| memory.write(at, bytes)).unwrap();
+    let entry = request
+        .write(VectorState { image: &mut image.clone(), components: 0b111 }, |at, bytes| memory.write(at, bytes))
+        .unwrap();
     let saved = SavedContext::read(entry.rsp + 8, |at, bytes| memory.read(at, bytes)).unwrap();
     let bytes: Vec<u8> = memory.0.range(saved.vector..).map(|(_, &byte)| byte).collect();
     assert_eq!(bytes[..4], [0x7f, 3, 0, 0]);
@@ -322,7 +327,9 @@ fn alternate_stacks() {
             mask: SignalSet::EMPTY,
             stack,
         };
-        request.write(VectorState { image: &mut image.clone(), components: 0b111 }, |_, _| Ok(())).map(|entry| entry.rsp)
+        request
+            .write(VectorState { image: &mut image.clone(), components: 0b111 }, |_, _| Ok(()))
+            .map(|entry| entry.rsp)
     };
     let on = ActionFlags::ON_STACK;
     let stack = alternate(0x10_0000, 4096, 0);

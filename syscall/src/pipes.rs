@@ -184,5 +184,5 @@ pub(crate) fn restartable<T>(result: Result<T, Errno>) -> Result<T, Failure> {
 #[inline]
 pub(crate) fn file(task: &Task, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
     let number = u32::try_from(fd.0).map_err(|_| Errno::EBADF)?;
-    task.files.descriptors().ok_or(Errno::EBADF)?.get(number)
+    task.files.file(number)
 }

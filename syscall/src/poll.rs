@@ -10,9 +10,7 @@ use sync::{Registrations, WaitError};
 use task::signals::SignalSet;
 use task::{Answer, Failure, Restart, Task};
 use vfs::OpenFile;
-
-/// `struct pollfd`, as three fields in eight bytes.
-type PollFd = [u8; 8];
+use zerocopy::IntoBytes;
 
 /// One entry being polled.
 struct Entry {
@@ -22,16 +20,15 @@ struct Entry {
     file: Option<Arc<OpenFile>>,
 }
 
-fn always() -> PollEvents {
-    PollEvents::ERROR | PollEvents::HANG_UP | PollEvents::INVALID
-}
+/// What poll tells of a descriptor though it was not asked for. A select does not end for what no set asks for.
+const ALWAYS: PollEvents = PollEvents::ERROR.union(PollEvents::HANG_UP).union(PollEvents::INVALID);
 
 /// Looks at every entry, joining queues where `registrations` are given; answers how many are ready.
 fn look(entries: &mut [Entry], mut registrations: Option<&mut Registrations>) -> usize {
     let mut ready = 0;
     for entry in entries.iter_mut() {
         entry.found = match &entry.file {
-            Some(file) => file.poll(registrations.as_deref_mut()) & (entry.wanted | always()),
+            Some(file) => file.poll(registrations.as_deref_mut()) & entry.wanted,
             None if entry.number >= 0 => PollEvents::INVALID,
             None => PollEvents::empty(),
         };
@@ -58,28 +55,36 @@ fn wait(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, WaitError
     }
 }
 
-fn open_file(task: &Task, number: i32) -> Option<Arc<OpenFile>> {
-    task.files.descriptors()?.get(u32::try_from(number).ok()?).ok()
+/// Descriptors that are looked up under one hold of the table's lock.
+const BATCH: usize = 64;
+
+fn open_files(task: &Task, entries: &mut [Entry]) {
+    let Some(table) = task.files.descriptors() else { return };
+    for batch in entries.chunks_mut(BATCH) {
+        table.get_each(batch.iter_mut().map(|entry| (entry.number, &mut entry.file)));
+    }
+}
+
+/// The program's array of `struct pollfd` (a word each: the descriptor, what is wanted, what was found), read in one go.
+fn read_entries(address: usize, count: usize) -> Result<Vec<Entry>, Errno> {
+    let words = read_words(address, count)?;
+    let mut entries = Vec::new();
+    entries.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    entries.extend(words.iter().map(|word| Entry {
+        number: *word as i32,
+        wanted: PollEvents::from_bits_retain((word >> 32) as u32 & 0xffff) | ALWAYS,
+        found: PollEvents::empty(),
+        file: None,
+    }));
+    Ok(entries)
 }
 
 fn poll_all(task: &Task, address: usize, count: usize, deadline: Option<u64>) -> Result<usize, Failure> {
     if count as u64 > task.limit(RLIMIT_NOFILE) {
         return Err(Errno::EINVAL.into());
     }
-    let mut entries = Vec::new();
-    entries.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-    for index in 0..count {
-        let bytes: PollFd = UserPtr::<PollFd>::new(address).element(index).read()?;
-        let number = i32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        let wanted = u32::from(u16::from_ne_bytes([bytes[4], bytes[5]]));
-        let entry = Entry {
-            number,
-            wanted: PollEvents::from_bits_retain(wanted),
-            found: PollEvents::empty(),
-            file: open_file(task, number),
-        };
-        entries.push(entry);
-    }
+    let mut entries = read_entries(address, count)?;
+    open_files(task, &mut entries);
     let ready = wait(&mut entries, deadline);
     for (index, entry) in entries.iter().enumerate() {
         let place = address.wrapping_add(index * 8 + 6);
@@ -161,19 +166,22 @@ pub fn ppoll(
     answer
 }
 
-/// Largest number of descriptors in a set that is looked at: what the table can hold decides.
-fn set_bytes(count: usize) -> usize {
-    count.div_ceil(64) * 8
+fn read_words(address: usize, count: usize) -> Result<Vec<u64>, Errno> {
+    let mut words = zeros(count)?;
+    UserSlice::new(address, count * 8).read(words.as_mut_bytes())?;
+    Ok(words)
 }
 
-fn read_set(address: usize, bytes: usize) -> Result<Vec<u8>, Errno> {
-    let mut set = Vec::new();
-    set.try_reserve_exact(bytes).map_err(|_| Errno::ENOMEM)?;
-    set.resize(bytes, 0);
-    if address != 0 {
-        UserSlice::new(address, bytes).read(&mut set)?;
-    }
-    Ok(set)
+fn zeros(count: usize) -> Result<Vec<u64>, Errno> {
+    let mut words = Vec::new();
+    words.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    words.resize(count, 0);
+    Ok(words)
+}
+
+/// One of select's sets, 64 descriptors a word; an empty one where the program gave none.
+fn read_set(address: usize, words: usize) -> Result<Vec<u64>, Errno> {
+    if address == 0 { zeros(words) } else { read_words(address, words) }
 }
 
 const READABLE: PollEvents = PollEvents::READ_NORMAL
@@ -184,64 +192,75 @@ const READABLE: PollEvents = PollEvents::READ_NORMAL
 const WRITABLE: PollEvents =
     PollEvents::WRITE_BAND.union(PollEvents::WRITE_NORMAL).union(PollEvents::OUT).union(PollEvents::ERROR);
 const EXCEPTIONAL: PollEvents = PollEvents::PRIORITY;
+const KINDS: [PollEvents; 3] = [READABLE, WRITABLE, EXCEPTIONAL];
+
+/// The descriptors that are in a set, each with what the sets want of it.
+fn entries_of(sets: &[Vec<u64>; 3]) -> Result<Vec<Entry>, Errno> {
+    let word = |index: usize| sets.iter().map(|set| set[index]).fold(0, |all, word| all | word);
+    let words = sets[0].len();
+    let mut entries = Vec::new();
+    let count = (0..words).map(|index| word(index).count_ones() as usize).sum();
+    entries.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..words {
+        let mut left = word(index);
+        while left != 0 {
+            let bit = left & left.wrapping_neg();
+            let number = (index * 64) as i32 + left.trailing_zeros() as i32;
+            let mut wanted = PollEvents::empty();
+            for (set, kind) in sets.iter().zip(KINDS) {
+                if set[index] & bit != 0 {
+                    wanted |= kind;
+                }
+            }
+            entries.push(Entry { number, wanted, found: PollEvents::empty(), file: None });
+            left ^= bit;
+        }
+    }
+    Ok(entries)
+}
 
 fn select_all(task: &Task, count: i32, sets: [usize; 3], deadline: Option<u64>) -> Result<usize, Failure> {
     let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?.min(1 << 20);
-    let bytes = set_bytes(count);
-    let given = [read_set(sets[0], bytes)?, read_set(sets[1], bytes)?, read_set(sets[2], bytes)?];
-    let has = |set: &[u8], number: usize| set[number / 8] >> (number % 8) & 1 != 0;
-    let kinds = [READABLE, WRITABLE, EXCEPTIONAL];
-    let mut entries = Vec::new();
-    for number in 0..count {
-        let mut wanted = PollEvents::empty();
-        for (set, kind) in given.iter().zip(kinds) {
-            if has(set, number) {
-                wanted |= kind;
-            }
-        }
-        if wanted.is_empty() {
-            continue;
-        }
-        let file = open_file(task, number as i32).ok_or(Errno::EBADF)?;
-        entries.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        entries.push(Entry { number: number as i32, wanted, found: PollEvents::empty(), file: Some(file) });
+    let words = count.div_ceil(64);
+    let mut given = [read_set(sets[0], words)?, read_set(sets[1], words)?, read_set(sets[2], words)?];
+    if !count.is_multiple_of(64) {
+        // Bits beyond the last descriptor mean nothing.
+        given.iter_mut().for_each(|set| set[words - 1] &= (1 << (count % 64)) - 1);
     }
-    // Errors and hang-ups that no set asks for do not end a select.
-    wait_for_sets(&mut entries, deadline).map_err(|_| Failure::Interrupted(Restart::WithoutHandler))?;
-    let mut ready = 0;
-    for ((address, set), kind) in sets.into_iter().zip(&given).zip(kinds) {
-        let mut result = read_set(0, bytes)?;
-        for entry in &entries {
-            let number = entry.number as usize;
-            if has(set, number) && entry.found.intersects(kind) {
-                result[number / 8] |= 1 << (number % 8);
-                ready += 1;
-            }
-        }
+    let mut entries = entries_of(&given)?;
+    open_files(task, &mut entries);
+    if entries.iter().any(|entry| entry.file.is_none()) {
+        return Err(Errno::EBADF.into());
+    }
+    wait(&mut entries, deadline).map_err(|_| Failure::Interrupted(Restart::WithoutHandler))?;
+    let ready = keep_ready(&mut given, &entries);
+    for (address, set) in sets.into_iter().zip(&given) {
         if address != 0 {
-            UserSlice::new(address, bytes).write(&result)?;
+            UserSlice::new(address, words * 8).write(set.as_bytes())?;
         }
     }
     Ok(ready)
 }
 
-fn wait_for_sets(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, WaitError> {
-    let relevant = |entries: &mut [Entry], registrations: Option<&mut Registrations>| {
-        look(entries, registrations);
-        entries.iter().filter(|entry| entry.found.intersects(entry.wanted)).count()
-    };
-    let ready = relevant(entries, None);
-    if ready > 0 || deadline == Some(0) {
-        return Ok(ready);
+/// Leaves in the sets what was found; answers how many bits that are.
+fn keep_ready(sets: &mut [Vec<u64>; 3], entries: &[Entry]) -> usize {
+    let mut kept = entries.iter().filter(|entry| !entry.found.is_empty()).peekable();
+    let mut ready = 0;
+    for index in 0..sets[0].len() {
+        let mut found = [0; 3];
+        while let Some(entry) = kept.next_if(|entry| entry.number as usize / 64 == index) {
+            for (word, kind) in found.iter_mut().zip(KINDS) {
+                if entry.found.intersects(kind) {
+                    *word |= 1 << (entry.number % 64);
+                }
+            }
+        }
+        for (set, found) in sets.iter_mut().zip(found) {
+            set[index] &= found;
+            ready += set[index].count_ones() as usize;
+        }
     }
-    let Some(mut registrations) = Registrations::for_current(entries.len()) else { return Ok(0) };
-    if relevant(entries, Some(&mut registrations)) > 0 {
-        return Ok(1);
-    }
-    match registrations.wait(deadline, || Some(relevant(entries, None)).filter(|&ready| ready > 0)) {
-        Err(WaitError::TimedOut) => Ok(0),
-        other => other,
-    }
+    ready
 }
 
 /// select(2).

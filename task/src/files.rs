@@ -3,7 +3,7 @@ use crate::tree;
 use abi::Errno;
 use alloc::sync::Arc;
 use sync::{Rank, SpinLock};
-use vfs::{DescriptorTable, FsContext, Path};
+use vfs::{DescriptorTable, FsContext, OpenFile, Path};
 
 /// A folder to start from, a root and a umask, perhaps shared (CLONE_FS).
 pub type SharedContext = Arc<SpinLock<Arc<FsContext>>>;
@@ -52,6 +52,13 @@ impl Files {
     #[inline]
     pub fn descriptors(&self) -> Option<Arc<DescriptorTable>> {
         self.descriptors.lock().clone()
+    }
+
+    /// The file behind a descriptor. EBADF.
+    #[inline]
+    pub fn file(&self, number: u32) -> Result<Arc<OpenFile>, Errno> {
+        // Inside this lock, so that the table's own count of owners need not be touched: this is on the way of most calls.
+        self.descriptors.lock().as_ref().ok_or(Errno::EBADF)?.get(number)
     }
 
     /// Replaces the table (exec, unshare, the end).

@@ -183,6 +183,16 @@ impl DescriptorTable {
         chunk.files[number as usize % BITS].clone().ok_or(Errno::EBADF)
     }
 
+    /// Puts the files behind several descriptors into their places. For a few dozen at a time: the table is locked meanwhile.
+    pub fn get_each<'a>(&self, wanted: impl Iterator<Item = (i32, &'a mut Option<Arc<OpenFile>>)>) {
+        let table = self.table.lock();
+        for (number, place) in wanted {
+            // Negative numbers become large ones.
+            let number = number as u32 as usize;
+            *place = table.chunks.get(number / BITS).and_then(|chunk| chunk.files[number % BITS].clone());
+        }
+    }
+
     /// Takes the lowest free descriptor from `minimum` on, below `limit` (RLIMIT_NOFILE). EMFILE.
     pub fn reserve(&self, minimum: u32, close_on_exec: bool, limit: u64) -> Result<Reservation<'_>, Errno> {
         let limit = usize::try_from(limit).unwrap_or(MOST);

@@ -108,24 +108,45 @@ impl UserPtr<u32> {
 impl UserPtr<u8> {
     /// Reads a string up to its NUL, which is left out. EFAULT; ENAMETOOLONG where there is none within `limit` bytes.
     pub fn read_string(self, limit: usize) -> Result<Vec<u8>, Errno> {
-        let mut string = Vec::new();
+        let mut string: Vec<u8> = Vec::new();
         loop {
-            let at = self.address.wrapping_add(string.len());
-            // Never beyond the page, which may be the last one mapped.
-            let chunk = (4096 - at % 4096).min(limit - string.len()).min(256);
+            let start = string.len();
+            let at = self.address.wrapping_add(start);
+            // Never beyond the page, which may be the last one mapped; the first step suits most paths.
+            let step = if start == 0 { 64 } else { 256 };
+            let chunk = (4096 - at % 4096).min(limit - start).min(step);
             if chunk == 0 {
                 return Err(Errno::ENAMETOOLONG);
             }
-            let mut bytes = [0; 256];
-            copy_in(at, &mut bytes[..chunk])?;
-            let end = bytes[..chunk].iter().position(|&byte| byte == 0);
-            string.try_reserve(end.unwrap_or(chunk)).map_err(|_| Errno::ENOMEM)?;
-            string.extend_from_slice(&bytes[..end.unwrap_or(chunk)]);
-            if end.is_some() {
+            string.try_reserve(chunk).map_err(|_| Errno::ENOMEM)?;
+            // SAFETY: room for as many bytes was just reserved.
+            let left = unsafe { copy_in_raw(string.spare_capacity_mut().as_mut_ptr().cast(), at, chunk) };
+            if left != 0 {
+                return Err(Errno::EFAULT);
+            }
+            // SAFETY: they were all written.
+            unsafe { string.set_len(start + chunk) };
+            if let Some(end) = zero_byte(&string[start..]) {
+                string.truncate(start + end);
                 return Ok(string);
             }
         }
     }
+}
+
+/// The first NUL, eight bytes at a time.
+fn zero_byte(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 255;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit that is set is a NUL's; above it a borrow may set others.
+        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
+        if zeros != 0 {
+            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|&byte| byte == 0).map(|at| words.len() * 8 + at)
 }
 
 /// `length` bytes of the program's, from `address` on.
@@ -234,5 +255,36 @@ mod transfer {
         // SAFETY: tests pass addresses of their own.
         unsafe { core::ptr::write_bytes(target, 0, length) };
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{UserPtr, zero_byte};
+    use abi::Errno;
+
+    #[test]
+    fn the_first_nul_is_found() {
+        for length in 0..40 {
+            for at in 0..=length {
+                let bytes: Vec<u8> =
+                    (0..length).map(|index| if index == at { 0 } else { 1 + (index % 255) as u8 }).collect();
+                assert_eq!(zero_byte(&bytes), bytes.iter().position(|&byte| byte == 0), "{length} {at}");
+            }
+        }
+        assert_eq!(zero_byte(&[1, 0, 1, 0, 0x80, 0x81, 0xff, 0]), Some(1));
+        assert_eq!(zero_byte(&[0x80, 0x81, 0xff, 1, 2, 3, 4, 5]), None);
+    }
+
+    #[test]
+    fn strings_of_any_length_are_read() {
+        for length in [0, 1, 7, 63, 64, 65, 255, 320, 321, 4095, 5000] {
+            let mut bytes = vec![b'x'; length];
+            bytes.push(0);
+            bytes.resize(length + 512, b'y');
+            let pointer = UserPtr::<u8>::new(bytes.as_ptr() as usize);
+            assert_eq!(pointer.read_string(length + 1), Ok(vec![b'x'; length]));
+            assert_eq!(pointer.read_string(length), Err(Errno::ENAMETOOLONG));
+        }
     }
 }

@@ -8,8 +8,8 @@ use ::signal::{
     Decision, Deliver, FrameRequest, Interrupted, Outcome, Registers, SavedContext, Signal, SignalEntry, VectorState,
     decide, dequeue,
 };
-use abi::{Errno, PAGE_SIZE};
 use abi::raw::general::{__NR_restart_syscall, CLD_STOPPED, SIGKILL, SIGSEGV};
+use abi::{Errno, PAGE_SIZE};
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
 use memory::{UserPtr, UserSlice};
