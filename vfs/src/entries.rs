@@ -3,10 +3,11 @@ use crate::directory::Entry;
 use crate::file::{OpenFile, Server};
 use abi::Errno;
 use abi::file::{FileType, dirent64};
+use alloc::vec::Vec;
 use memory::Writer;
 
-/// Room for the longest record: a name of NAME_MAX.
-const LONGEST: usize = dirent64::length(abi::NAME_MAX);
+/// What is handed over at a time; longer than the longest record.
+const BUFFER: usize = 2048;
 
 /// Which of the two calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,36 +30,54 @@ impl EntryFormat {
 
 const OLD_NAME_OFFSET: usize = 18;
 
-/// Fills records into a buffer.
+/// Fills records into a buffer of the kernel's, and that into the program's.
 struct Records<'a, 'b> {
     format: EntryFormat,
     into: &'a mut Writer<'b>,
+    /// Records that the program does not have yet.
+    buffer: Vec<u8>,
     written: usize,
     failed: Option<Errno>,
+    /// Where the file stands behind the last record that the program has, and behind the last in the buffer.
+    written_to: Option<u64>,
+    buffered_to: u64,
 }
 
 impl Records<'_, '_> {
     /// Adds a record; false where there is no room, or it could not be written.
     fn add(&mut self, entry: &Entry<'_>) -> bool {
         let length = self.format.length(entry.name.len());
-        if length > self.into.remaining() || entry.name.len() > abi::NAME_MAX {
+        if self.buffer.len() + length > BUFFER && !self.flush() {
+            return false;
+        }
+        if self.buffer.len() + length > self.into.remaining() || entry.name.len() > abi::NAME_MAX {
             // EINVAL: the buffer is too small for even one (getdents(2)).
             self.failed = Some(Errno::EINVAL);
             return false;
         }
-        let mut record = [0; LONGEST];
-        record[..8].copy_from_slice(&entry.inode.to_le_bytes());
-        record[8..16].copy_from_slice(&entry.next.to_le_bytes());
-        record[16..18].copy_from_slice(&(length as u16).to_le_bytes());
-        let (kind, name) = match self.format {
-            EntryFormat::Old => (length - 1, OLD_NAME_OFFSET),
-            EntryFormat::New => (18, dirent64::NAME_OFFSET),
-        };
-        record[name..][..entry.name.len()].copy_from_slice(entry.name);
-        record[kind] = entry.kind.directory_entry();
-        match self.into.write(&record[..length]) {
-            Ok(count) if count == length => {
-                self.written += length;
+        let (end, kind) = (self.buffer.len() + length, entry.kind.directory_entry());
+        self.buffer.extend_from_slice(&entry.inode.to_le_bytes());
+        self.buffer.extend_from_slice(&entry.next.to_le_bytes());
+        self.buffer.extend_from_slice(&(length as u16).to_le_bytes());
+        if self.format == EntryFormat::New {
+            self.buffer.push(kind);
+        }
+        self.buffer.extend_from_slice(entry.name);
+        self.buffer.resize(end, 0);
+        if self.format == EntryFormat::Old {
+            self.buffer[end - 1] = kind;
+        }
+        self.buffered_to = entry.next;
+        true
+    }
+
+    /// Hands the buffer over; false where the program's memory is not there.
+    fn flush(&mut self) -> bool {
+        match self.into.write(&self.buffer) {
+            Ok(count) if count == self.buffer.len() => {
+                self.written += count;
+                self.written_to = Some(self.buffered_to);
+                self.buffer.clear();
                 true
             }
             _ => {
@@ -74,8 +93,16 @@ impl OpenFile {
     /// folder was removed.
     pub fn read_entries(&self, into: &mut Writer<'_>, format: EntryFormat) -> Result<usize, Errno> {
         self.check_readable()?;
-        let mut records = Records { format, into, written: 0, failed: None };
+        let mut buffer = Vec::new();
+        buffer.try_reserve_exact(BUFFER).map_err(|_| Errno::ENOMEM)?;
+        let (written, failed) = (0, None);
+        let mut records = Records { format, into, buffer, written, failed, written_to: None, buffered_to: 0 };
+        let start = *self.lock_position();
         self.for_each_entry(&mut |entry| records.add(&entry))?;
+        if !records.buffer.is_empty() && !records.flush() {
+            // What the program did not get is read again.
+            *self.lock_position() = records.written_to.unwrap_or(start);
+        }
         match records.failed {
             Some(error) if records.written == 0 => Err(error),
             _ => Ok(records.written),

@@ -1,17 +1,21 @@
 //! The entries of a folder, by name and in order.
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use smallvec::SmallVec;
 use sync::{Mutex, Rank, SpinLock};
 use vfs::name::OwnedName;
 use vfs::name_trie::{self, NameTrie, Named, NeedsNodes};
 use vfs::{Inode, Name};
+
+/// Entries that a reader is given at a time.
+const BATCH: usize = 32;
 
 /// An entry; replaced as a whole when it changes.
 pub(crate) struct Entry {
     pub(crate) name: OwnedName,
     pub(crate) inode: Arc<Inode>,
     /// Its place in the order: higher is newer.
-    number: u64,
+    pub(crate) number: u64,
 }
 
 pub(crate) struct ByName(Arc<Entry>);
@@ -91,10 +95,10 @@ impl Entries {
         }
     }
 
-    /// The newest entry whose number is at most `number`, and its number.
-    pub(crate) fn newest(&self, number: u64) -> Option<(Arc<Entry>, u64)> {
+    /// The newest entries whose numbers are at most `number`, from the newest on; none at the end.
+    pub(crate) fn newest(&self, number: u64) -> SmallVec<[Arc<Entry>; BATCH]> {
         let order = self.order.lock();
-        order.entries.range(..=number).next_back().map(|(number, entry)| (entry.clone(), *number))
+        order.entries.range(..=number).rev().take(BATCH).map(|(_, entry)| entry.clone()).collect()
     }
 
     /// Takes everything out.

@@ -108,13 +108,22 @@ impl UserPtr<u32> {
 impl UserPtr<u8> {
     /// Reads a string up to its NUL, which is left out. EFAULT; ENAMETOOLONG where there is none within `limit` bytes.
     pub fn read_string(self, limit: usize) -> Result<Vec<u8>, Errno> {
+        // Most are short, and many are empty: those need no memory of their own.
+        let mut first = [0; 64];
+        let chunk = (4096 - self.address % 4096).min(limit).min(first.len());
+        copy_in(self.address, &mut first[..chunk])?;
+        let end = zero_byte(&first[..chunk]);
         let mut string: Vec<u8> = Vec::new();
+        string.try_reserve(end.unwrap_or(chunk)).map_err(|_| Errno::ENOMEM)?;
+        string.extend_from_slice(&first[..end.unwrap_or(chunk)]);
+        if end.is_some() {
+            return Ok(string);
+        }
         loop {
             let start = string.len();
             let at = self.address.wrapping_add(start);
-            // Never beyond the page, which may be the last one mapped; the first step suits most paths.
-            let step = if start == 0 { 64 } else { 256 };
-            let chunk = (4096 - at % 4096).min(limit - start).min(step);
+            // Never beyond the page, which may be the last one mapped.
+            let chunk = (4096 - at % 4096).min(limit - start).min(256);
             if chunk == 0 {
                 return Err(Errno::ENAMETOOLONG);
             }
