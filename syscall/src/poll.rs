@@ -5,12 +5,14 @@ use abi::raw::general::RLIMIT_NOFILE;
 use abi::time::{Timespec, Timeval};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use memory::{UserPtr, UserSlice};
+use memory::UserPtr;
 use sync::{Registrations, WaitError};
 use task::signals::SignalSet;
 use task::{Answer, Failure, Restart, Task};
 use vfs::OpenFile;
-use zerocopy::IntoBytes;
+
+/// `struct pollfd`, as three fields in eight bytes.
+type PollFd = [u8; 8];
 
 /// One entry being polled.
 struct Entry {
@@ -20,75 +22,79 @@ struct Entry {
     file: Option<Arc<OpenFile>>,
 }
 
-/// What poll tells of a descriptor though it was not asked for. A select does not end for what no set asks for.
-const ALWAYS: PollEvents = PollEvents::ERROR.union(PollEvents::HANG_UP).union(PollEvents::INVALID);
+impl Entry {
+    fn new(number: i32, wanted: PollEvents) -> Self {
+        Self { number, wanted, found: PollEvents::empty(), file: None }
+    }
+}
 
-/// Looks at every entry, joining queues where `registrations` are given; answers how many are ready.
-fn look(entries: &mut [Entry], mut registrations: Option<&mut Registrations>) -> usize {
+/// Finds the files of all entries.
+fn find_files(task: &Task, entries: &mut [Entry]) {
+    if let Some(table) = task.files.descriptors() {
+        table.get_each(entries, |entry| entry.number, |entry, file| entry.file = file);
+    }
+}
+
+fn always() -> PollEvents {
+    PollEvents::ERROR | PollEvents::HANG_UP | PollEvents::INVALID
+}
+
+/// Looks at every entry; answers how many are ready.
+fn look(entries: &mut [Entry]) -> usize {
     let mut ready = 0;
-    for entry in entries.iter_mut() {
-        entry.found = match &entry.file {
-            Some(file) => file.poll(registrations.as_deref_mut()) & entry.wanted,
+    for entry in entries {
+        let found = match &entry.file {
+            Some(file) => file.poll(None),
             None if entry.number >= 0 => PollEvents::INVALID,
             None => PollEvents::empty(),
         };
+        entry.found = found & (entry.wanted | always());
         ready += usize::from(!entry.found.is_empty());
     }
     ready
 }
 
+/// Joins the queues that tell of changes. Before another look, so that no change falls between.
+fn join(entries: &[Entry], registrations: &mut Registrations) {
+    for file in entries.iter().filter_map(|entry| entry.file.as_ref()) {
+        let _ = file.poll(Some(registrations));
+    }
+}
+
 /// Waits until an entry is ready, a signal comes, or `deadline`. Answers how many are ready.
 fn wait(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, WaitError> {
-    let ready = look(entries, None);
+    let ready = look(entries);
     if ready > 0 || deadline == Some(0) {
         return Ok(ready);
     }
     let Some(mut registrations) = Registrations::for_current(entries.len()) else { return Ok(0) };
-    // Joined before the second look, so that no change falls between.
-    let ready = look(entries, Some(&mut registrations));
-    if ready > 0 {
-        return Ok(ready);
-    }
-    match registrations.wait(deadline, || Some(look(entries, None)).filter(|&ready| ready > 0)) {
+    join(entries, &mut registrations);
+    match registrations.wait(deadline, || Some(look(entries)).filter(|&ready| ready > 0)) {
         Err(WaitError::TimedOut) => Ok(0),
         other => other,
     }
-}
-
-/// Descriptors that are looked up under one hold of the table's lock.
-const BATCH: usize = 64;
-
-fn open_files(task: &Task, entries: &mut [Entry]) {
-    let Some(table) = task.files.descriptors() else { return };
-    for batch in entries.chunks_mut(BATCH) {
-        table.get_each(batch.iter_mut().map(|entry| (entry.number, &mut entry.file)));
-    }
-}
-
-/// The program's array of `struct pollfd` (a word each: the descriptor, what is wanted, what was found), read in one go.
-fn read_entries(address: usize, count: usize) -> Result<Vec<Entry>, Errno> {
-    let words = read_words(address, count)?;
-    let mut entries = Vec::new();
-    entries.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-    entries.extend(words.iter().map(|word| Entry {
-        number: *word as i32,
-        wanted: PollEvents::from_bits_retain((word >> 32) as u32 & 0xffff) | ALWAYS,
-        found: PollEvents::empty(),
-        file: None,
-    }));
-    Ok(entries)
 }
 
 fn poll_all(task: &Task, address: usize, count: usize, deadline: Option<u64>) -> Result<usize, Failure> {
     if count as u64 > task.limit(RLIMIT_NOFILE) {
         return Err(Errno::EINVAL.into());
     }
-    let mut entries = read_entries(address, count)?;
-    open_files(task, &mut entries);
+    let given = UserPtr::<PollFd>::new(address).read_array(count)?;
+    let mut entries = Vec::new();
+    entries.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    entries.extend(given.iter().map(|bytes| {
+        let wanted = u32::from(u16::from_ne_bytes([bytes[4], bytes[5]]));
+        let number = i32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        Entry::new(number, PollEvents::from_bits_retain(wanted))
+    }));
+    find_files(task, &mut entries);
     let ready = wait(&mut entries, deadline);
-    for (index, entry) in entries.iter().enumerate() {
-        let place = address.wrapping_add(index * 8 + 6);
-        UserPtr::<u16>::new(place).write(&(entry.found.bits() as u16))?;
+    for (index, (entry, before)) in entries.iter().zip(&given).enumerate() {
+        // What stands there already need not be written: of many descriptors most are idle each time.
+        let found = (entry.found.bits() as u16).to_ne_bytes();
+        if found != before[6..] {
+            UserPtr::<[u8; 2]>::new(address.wrapping_add(index * 8 + 6)).write(&found)?;
+        }
     }
     ready.map_err(|_| Failure::Interrupted(Restart::WithoutHandler))
 }
@@ -117,7 +123,7 @@ fn block(failure: Failure) -> Failure {
     }
 }
 
-fn timespec(place: UserPtr<Timespec>) -> Result<Option<u64>, Errno> {
+pub(crate) fn timespec(place: UserPtr<Timespec>) -> Result<Option<u64>, Errno> {
     let Some(place) = place.non_null() else { return Ok(None) };
     let given = place.read()?;
     let time = time::Timespec::non_negative(given.seconds, given.nanoseconds).ok_or(Errno::EINVAL)?;
@@ -166,22 +172,22 @@ pub fn ppoll(
     answer
 }
 
-fn read_words(address: usize, count: usize) -> Result<Vec<u64>, Errno> {
-    let mut words = zeros(count)?;
-    UserSlice::new(address, count * 8).read(words.as_mut_bytes())?;
-    Ok(words)
-}
+/// Descriptors in a word of a set.
+const BITS: usize = 64;
 
-fn zeros(count: usize) -> Result<Vec<u64>, Errno> {
-    let mut words = Vec::new();
-    words.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-    words.resize(count, 0);
-    Ok(words)
-}
-
-/// One of select's sets, 64 descriptors a word; an empty one where the program gave none.
+/// Reads a set of so many words; a null pointer is the empty set.
 fn read_set(address: usize, words: usize) -> Result<Vec<u64>, Errno> {
-    if address == 0 { zeros(words) } else { read_words(address, words) }
+    match UserPtr::<u64>::new(address).non_null() {
+        Some(set) => set.read_array(words),
+        None => empty_set(words),
+    }
+}
+
+fn empty_set(words: usize) -> Result<Vec<u64>, Errno> {
+    let mut set = Vec::new();
+    set.try_reserve_exact(words).map_err(|_| Errno::ENOMEM)?;
+    set.resize(words, 0);
+    Ok(set)
 }
 
 const READABLE: PollEvents = PollEvents::READ_NORMAL
@@ -192,27 +198,29 @@ const READABLE: PollEvents = PollEvents::READ_NORMAL
 const WRITABLE: PollEvents =
     PollEvents::WRITE_BAND.union(PollEvents::WRITE_NORMAL).union(PollEvents::OUT).union(PollEvents::ERROR);
 const EXCEPTIONAL: PollEvents = PollEvents::PRIORITY;
-const KINDS: [PollEvents; 3] = [READABLE, WRITABLE, EXCEPTIONAL];
 
-/// The descriptors that are in a set, each with what the sets want of it.
-fn entries_of(sets: &[Vec<u64>; 3]) -> Result<Vec<Entry>, Errno> {
-    let word = |index: usize| sets.iter().map(|set| set[index]).fold(0, |all, word| all | word);
+/// The entries for the descriptors of three sets. ENOMEM.
+fn entries_of(sets: &[Vec<u64>; 3], count: usize) -> Result<Vec<Entry>, Errno> {
+    let word = |index: usize| {
+        let below = count - index * BITS;
+        let within = if below < BITS { (1 << below) - 1 } else { u64::MAX };
+        [sets[0][index] & within, sets[1][index] & within, sets[2][index] & within]
+    };
     let words = sets[0].len();
+    let total =
+        (0..words).map(|index| word(index).into_iter().fold(0, |all, set| all | set).count_ones() as usize).sum();
     let mut entries = Vec::new();
-    let count = (0..words).map(|index| word(index).count_ones() as usize).sum();
-    entries.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    entries.try_reserve_exact(total).map_err(|_| Errno::ENOMEM)?;
     for index in 0..words {
-        let mut left = word(index);
+        let [reading, writing, exceptional] = word(index);
+        let mut left = reading | writing | exceptional;
         while left != 0 {
             let bit = left & left.wrapping_neg();
-            let number = (index * 64) as i32 + left.trailing_zeros() as i32;
             let mut wanted = PollEvents::empty();
-            for (set, kind) in sets.iter().zip(KINDS) {
-                if set[index] & bit != 0 {
-                    wanted |= kind;
-                }
-            }
-            entries.push(Entry { number, wanted, found: PollEvents::empty(), file: None });
+            wanted.set(READABLE, reading & bit != 0);
+            wanted |= if writing & bit != 0 { WRITABLE } else { PollEvents::empty() };
+            wanted |= if exceptional & bit != 0 { EXCEPTIONAL } else { PollEvents::empty() };
+            entries.push(Entry::new((index * BITS) as i32 + left.trailing_zeros() as i32, wanted));
             left ^= bit;
         }
     }
@@ -220,47 +228,54 @@ fn entries_of(sets: &[Vec<u64>; 3]) -> Result<Vec<Entry>, Errno> {
 }
 
 fn select_all(task: &Task, count: i32, sets: [usize; 3], deadline: Option<u64>) -> Result<usize, Failure> {
-    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?.min(1 << 20);
-    let words = count.div_ceil(64);
-    let mut given = [read_set(sets[0], words)?, read_set(sets[1], words)?, read_set(sets[2], words)?];
-    if !count.is_multiple_of(64) {
-        // Bits beyond the last descriptor mean nothing.
-        given.iter_mut().for_each(|set| set[words - 1] &= (1 << (count % 64)) - 1);
-    }
-    let mut entries = entries_of(&given)?;
-    open_files(task, &mut entries);
+    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
+    // Beyond the table nothing is open, and Linux does not look there.
+    let count = count.min(task.files.descriptors().map_or(0, |table| table.capacity()));
+    let words = count.div_ceil(BITS);
+    let given = [read_set(sets[0], words)?, read_set(sets[1], words)?, read_set(sets[2], words)?];
+    let mut entries = entries_of(&given, count)?;
+    find_files(task, &mut entries);
     if entries.iter().any(|entry| entry.file.is_none()) {
         return Err(Errno::EBADF.into());
     }
-    wait(&mut entries, deadline).map_err(|_| Failure::Interrupted(Restart::WithoutHandler))?;
-    let ready = keep_ready(&mut given, &entries);
-    for (address, set) in sets.into_iter().zip(&given) {
-        if address != 0 {
-            UserSlice::new(address, words * 8).write(set.as_bytes())?;
+    // Errors and hang-ups that no set asks for do not end a select.
+    let found = wait_for_sets(&mut entries, deadline).map_err(|_| Failure::Interrupted(Restart::WithoutHandler))?;
+    if found == 0 {
+        entries.clear();
+    }
+    let mut ready = 0;
+    for ((address, set), kind) in sets.into_iter().zip(&given).zip([READABLE, WRITABLE, EXCEPTIONAL]) {
+        if address == 0 {
+            continue;
         }
+        let mut result = empty_set(words)?;
+        for entry in entries.iter().filter(|entry| entry.found.intersects(kind)) {
+            let (word, bit) = (entry.number as usize / BITS, 1 << (entry.number as usize % BITS));
+            if set[word] & bit != 0 {
+                result[word] |= bit;
+                ready += 1;
+            }
+        }
+        UserPtr::<u64>::new(address).write_array(&result)?;
     }
     Ok(ready)
 }
 
-/// Leaves in the sets what was found; answers how many bits that are.
-fn keep_ready(sets: &mut [Vec<u64>; 3], entries: &[Entry]) -> usize {
-    let mut kept = entries.iter().filter(|entry| !entry.found.is_empty()).peekable();
-    let mut ready = 0;
-    for index in 0..sets[0].len() {
-        let mut found = [0; 3];
-        while let Some(entry) = kept.next_if(|entry| entry.number as usize / 64 == index) {
-            for (word, kind) in found.iter_mut().zip(KINDS) {
-                if entry.found.intersects(kind) {
-                    *word |= 1 << (entry.number % 64);
-                }
-            }
-        }
-        for (set, found) in sets.iter_mut().zip(found) {
-            set[index] &= found;
-            ready += set[index].count_ones() as usize;
-        }
+fn wait_for_sets(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, WaitError> {
+    let relevant = |entries: &mut [Entry]| {
+        let any = look(entries) > 0;
+        if any { entries.iter().filter(|entry| entry.found.intersects(entry.wanted)).count() } else { 0 }
+    };
+    let ready = relevant(entries);
+    if ready > 0 || deadline == Some(0) {
+        return Ok(ready);
     }
-    ready
+    let Some(mut registrations) = Registrations::for_current(entries.len()) else { return Ok(0) };
+    join(entries, &mut registrations);
+    match registrations.wait(deadline, || Some(relevant(entries)).filter(|&ready| ready > 0)) {
+        Err(WaitError::TimedOut) => Ok(0),
+        other => other,
+    }
 }
 
 /// select(2).

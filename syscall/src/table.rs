@@ -2,8 +2,9 @@
 use crate::dispatch::missing;
 use crate::handler::Handler;
 use crate::{
-    attributes, credentials, descriptors, execute, files, futex, locks, memory_calls as memory, paths, pipes, poll,
-    process, resources, signals, storage, system, time_calls as time, times, vectors,
+    attributes, credentials, descriptors, epoll, execute, files, futex, locks, memory_calls as memory, paths, pipes,
+    poll, process, process_files, resources, signal_files, signals, storage, system, time_calls as time, timer_files,
+    timers, times, vectors,
 };
 use abi::raw::general as numbers;
 use task::{Answer, Task};
@@ -87,6 +88,9 @@ mod paste_number {
         newfstatat = __NR_newfstatat; stat = __NR_stat; lstat = __NR_lstat; fstat = __NR_fstat; statx = __NR_statx; faccessat = __NR_faccessat; faccessat2 = __NR_faccessat2; access = __NR_access; readlinkat = __NR_readlinkat; readlink = __NR_readlink; mkdirat = __NR_mkdirat; mkdir = __NR_mkdir; mknodat = __NR_mknodat; mknod = __NR_mknod; unlinkat = __NR_unlinkat; unlink = __NR_unlink; rmdir = __NR_rmdir; renameat2 = __NR_renameat2; renameat = __NR_renameat; rename = __NR_rename; linkat = __NR_linkat; link = __NR_link; symlinkat = __NR_symlinkat; symlink = __NR_symlink; fchmodat = __NR_fchmodat; chmod = __NR_chmod; fchmod = __NR_fchmod; fchownat = __NR_fchownat; chown = __NR_chown; lchown = __NR_lchown; fchown = __NR_fchown; truncate = __NR_truncate; ftruncate = __NR_ftruncate; getcwd = __NR_getcwd; chdir = __NR_chdir; fchdir = __NR_fchdir; chroot = __NR_chroot; umask = __NR_umask; statfs = __NR_statfs; fstatfs = __NR_fstatfs; getdents64 = __NR_getdents64; sync = __NR_sync; fsync = __NR_fsync; mount = __NR_mount; umount2 = __NR_umount2; fdatasync = __NR_fdatasync;
         memfd_create = __NR_memfd_create; utimensat = __NR_utimensat; futimesat = __NR_futimesat; utimes = __NR_utimes; utime = __NR_utime; fallocate = __NR_fallocate; flock = __NR_flock; getdents = __NR_getdents; readahead = __NR_readahead; fadvise64 = __NR_fadvise64; close_range = __NR_close_range; preadv2 = __NR_preadv2; pwritev2 = __NR_pwritev2; sync_file_range = __NR_sync_file_range; syncfs = __NR_syncfs; fchmodat2 = __NR_fchmodat2; unshare = __NR_unshare;
         getxattr = __NR_getxattr; lgetxattr = __NR_lgetxattr; fgetxattr = __NR_fgetxattr; setxattr = __NR_setxattr; lsetxattr = __NR_lsetxattr; fsetxattr = __NR_fsetxattr; listxattr = __NR_listxattr; llistxattr = __NR_llistxattr; flistxattr = __NR_flistxattr; removexattr = __NR_removexattr; lremovexattr = __NR_lremovexattr; fremovexattr = __NR_fremovexattr; pivot_root = __NR_pivot_root;
+        epoll_create = __NR_epoll_create; epoll_create1 = __NR_epoll_create1; epoll_ctl = __NR_epoll_ctl; epoll_wait = __NR_epoll_wait; epoll_pwait = __NR_epoll_pwait; epoll_pwait2 = __NR_epoll_pwait2;
+        signalfd = __NR_signalfd; signalfd4 = __NR_signalfd4; timerfd_create = __NR_timerfd_create; timerfd_settime = __NR_timerfd_settime; timerfd_gettime = __NR_timerfd_gettime; pidfd_open = __NR_pidfd_open; pidfd_send_signal = __NR_pidfd_send_signal; pidfd_getfd = __NR_pidfd_getfd;
+        timer_create = __NR_timer_create; timer_settime = __NR_timer_settime; timer_gettime = __NR_timer_gettime; timer_getoverrun = __NR_timer_getoverrun; timer_delete = __NR_timer_delete;
         eventfd = __NR_eventfd; eventfd2 = __NR_eventfd2; poll = __NR_poll; ppoll = __NR_ppoll; select = __NR_select; pselect6 = __NR_pselect6;
         getuid = __NR_getuid; geteuid = __NR_geteuid; getgid = __NR_getgid; getegid = __NR_getegid; getresuid = __NR_getresuid;
         getresgid = __NR_getresgid; setuid = __NR_setuid; setgid = __NR_setgid; setreuid = __NR_setreuid; setregid = __NR_setregid;
@@ -295,6 +299,28 @@ rows! {
     lremovexattr 236 => attributes::lremovexattr;
     fremovexattr 237 => attributes::fremovexattr;
     pivot_root 217 => paths::pivot_root;
+
+    epoll_create 254 => epoll::epoll_create;
+    epoll_create1 329 => epoll::epoll_create1;
+    epoll_ctl 255 => epoll::epoll_ctl;
+    epoll_wait 256 => epoll::epoll_wait;
+    epoll_pwait 319 => epoll::epoll_pwait;
+    epoll_pwait2 - => epoll::epoll_pwait2;
+
+    signalfd 321 => signal_files::signalfd;
+    signalfd4 327 => signal_files::signalfd4;
+    timerfd_create 322 => timer_files::timerfd_create;
+    timerfd_settime - => timer_files::timerfd_settime;
+    timerfd_gettime - => timer_files::timerfd_gettime;
+    pidfd_open 434 => process_files::pidfd_open;
+    pidfd_send_signal 424 => process_files::pidfd_send_signal;
+    pidfd_getfd 438 => process_files::pidfd_getfd;
+
+    timer_create - => timers::timer_create;
+    timer_settime - => timers::timer_settime;
+    timer_gettime - => timers::timer_gettime;
+    timer_getoverrun 262 => timers::timer_getoverrun;
+    timer_delete 263 => timers::timer_delete;
 
     getuid 199 => credentials::getuid;
     geteuid 201 => credentials::geteuid;

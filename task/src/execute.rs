@@ -124,6 +124,7 @@ pub fn execute(task: &Task, context: &mut UserContext, request: Request<'_>) -> 
     release_old(task);
     task.process.has_executed.store(1, Ordering::Relaxed);
     signals::reset_for_exec(task);
+    crate::clock_timers::end_for_exec(&task.process);
     task.set_credentials(credentials);
     task.set_exec_image(crate::task::ExecImage {
         stack: loaded.stack,

@@ -53,6 +53,10 @@ pub(crate) fn mark_ending(task: &Task) {
 
 /// What the thread itself does last, in the kernel, with no user context any more.
 pub(crate) fn finish(task: Arc<Task>) {
+    let stopped = task.process.signals.lock().thread_leaves(task.tid);
+    if let Some(event) = stopped {
+        signals::tell_stop(&task.process, event);
+    }
     release_memory(&task);
     task.files.release();
     task.release_exec_image();
@@ -125,6 +129,7 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
     let heir = heir(&tree, &process);
     let children = tree.reparent_children(process.pid, heir);
     process.set_exit_status(status);
+    process.end.notify();
     let inherited = children.iter().any(|child| child.is_zombie());
     let reaped = notify_parent(&mut tree, &process);
     let adopted = if inherited { adopt_zombies(&mut tree, &children) } else { Vec::new() };

@@ -56,9 +56,11 @@ impl Files {
 
     /// The file behind a descriptor. EBADF.
     #[inline]
-    pub fn file(&self, number: u32) -> Result<Arc<OpenFile>, Errno> {
-        // Inside this lock, so that the table's own count of owners need not be touched: this is on the way of most calls.
-        self.descriptors.lock().as_ref().ok_or(Errno::EBADF)?.get(number)
+    pub fn open_file(&self, number: u32) -> Result<Arc<OpenFile>, Errno> {
+        match &*self.descriptors.lock() {
+            Some(table) => table.get(number),
+            None => Err(Errno::EBADF),
+        }
     }
 
     /// Replaces the table (exec, unshare, the end).

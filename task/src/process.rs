@@ -5,6 +5,7 @@ use crate::timers::ProcessTimers;
 use crate::tree::Pid;
 use crate::usage::Usage;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicUsize, Ordering};
+use ipc::Readiness;
 use sync::{Rank, SpinLock, WaitQueue};
 
 /// A thread group. Relations to others are the tree's ([`crate::tree`]); the numbers here are copies to read without its lock.
@@ -36,6 +37,10 @@ pub struct Process {
     pub(crate) children_changed: WaitQueue,
     /// Woken when a thread has ended, for an exec that waits to be alone.
     pub(crate) threads_changed: WaitQueue,
+    /// Told when a signal arrives, for signalfd(2).
+    pub signal_arrived: Readiness,
+    /// Told when it has ended, for pidfd_open(2).
+    pub end: Readiness,
     pub(crate) signals: SpinLock<GroupSignals>,
     pub limits: SpinLock<Limits>,
     pub(crate) timers: SpinLock<ProcessTimers>,
@@ -67,6 +72,8 @@ impl Process {
             is_subreaper: AtomicU32::new(0),
             children_changed: WaitQueue::new(),
             threads_changed: WaitQueue::new(),
+            signal_arrived: Readiness::new(),
+            end: Readiness::new(),
             signals: SpinLock::new(Rank::Signal, signals),
             limits: SpinLock::new(Rank::Leaf, limits),
             timers: SpinLock::new(Rank::TaskFields, ProcessTimers::default()),

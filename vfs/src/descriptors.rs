@@ -14,7 +14,7 @@ use sync::{Rank, SpinLock};
 
 const BITS: usize = 64;
 /// Descriptors beyond this are never given, whatever the limit (`/proc/sys/fs/nr_open`).
-const MOST: usize = 1 << 20;
+pub const MOST: usize = 1 << 20;
 
 struct Chunk {
     files: [Option<Arc<OpenFile>>; BITS],
@@ -183,13 +183,22 @@ impl DescriptorTable {
         chunk.files[number as usize % BITS].clone().ok_or(Errno::EBADF)
     }
 
-    /// Puts the files behind several descriptors into their places. For a few dozen at a time: the table is locked meanwhile.
-    pub fn get_each<'a>(&self, wanted: impl Iterator<Item = (i32, &'a mut Option<Arc<OpenFile>>)>) {
-        let table = self.table.lock();
-        for (number, place) in wanted {
-            // Negative numbers become large ones.
-            let number = number as u32 as usize;
-            *place = table.chunks.get(number / BITS).and_then(|chunk| chunk.files[number % BITS].clone());
+    /// Hands each of `entries` the file behind the descriptor that `number` names for it (`None`: nothing open), without holding the
+    /// table for long.
+    pub fn get_each<T>(
+        &self,
+        entries: &mut [T],
+        number: impl Fn(&T) -> i32,
+        place: impl Fn(&mut T, Option<Arc<OpenFile>>),
+    ) {
+        for some in entries.chunks_mut(BITS) {
+            let table = self.table.lock();
+            for entry in some {
+                let number = number(entry) as usize;
+                let chunk = table.chunks.get(number / BITS);
+                let file = chunk.and_then(|chunk| chunk.files[number % BITS].clone());
+                place(entry, file);
+            }
         }
     }
 

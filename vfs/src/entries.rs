@@ -6,9 +6,6 @@ use abi::file::{FileType, dirent64};
 use alloc::vec::Vec;
 use memory::Writer;
 
-/// What is handed over at a time; longer than the longest record.
-const BUFFER: usize = 2048;
-
 /// Which of the two calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryFormat {
@@ -30,78 +27,81 @@ impl EntryFormat {
 
 const OLD_NAME_OFFSET: usize = 18;
 
-/// Fills records into a buffer of the kernel's, and that into the program's.
+/// Records are gathered in up to so many bytes before they go to the program.
+const GATHERED: usize = 4096;
+
+/// Fills records into a buffer.
 struct Records<'a, 'b> {
     format: EntryFormat,
     into: &'a mut Writer<'b>,
-    /// Records that the program does not have yet.
-    buffer: Vec<u8>,
+    gathered: Vec<u8>,
+    /// Where to go on behind what is gathered, and behind what the program has.
+    next: u64,
+    next_written: u64,
     written: usize,
     failed: Option<Errno>,
-    /// Where the file stands behind the last record that the program has, and behind the last in the buffer.
-    written_to: Option<u64>,
-    buffered_to: u64,
 }
 
 impl Records<'_, '_> {
     /// Adds a record; false where there is no room, or it could not be written.
     fn add(&mut self, entry: &Entry<'_>) -> bool {
         let length = self.format.length(entry.name.len());
-        if self.buffer.len() + length > BUFFER && !self.flush() {
-            return false;
-        }
-        if self.buffer.len() + length > self.into.remaining() || entry.name.len() > abi::NAME_MAX {
+        if self.gathered.len() + length > self.into.remaining() || entry.name.len() > abi::NAME_MAX {
             // EINVAL: the buffer is too small for even one (getdents(2)).
             self.failed = Some(Errno::EINVAL);
             return false;
         }
-        let (end, kind) = (self.buffer.len() + length, entry.kind.directory_entry());
-        self.buffer.extend_from_slice(&entry.inode.to_le_bytes());
-        self.buffer.extend_from_slice(&entry.next.to_le_bytes());
-        self.buffer.extend_from_slice(&(length as u16).to_le_bytes());
+        if self.gathered.len() + length > self.gathered.capacity() && !self.flush() {
+            return false;
+        }
+        let record = &mut self.gathered;
+        let end = record.len() + length;
+        record.extend_from_slice(&entry.inode.to_le_bytes());
+        record.extend_from_slice(&entry.next.to_le_bytes());
+        record.extend_from_slice(&(length as u16).to_le_bytes());
+        let kind = entry.kind.directory_entry();
         if self.format == EntryFormat::New {
-            self.buffer.push(kind);
+            record.push(kind);
         }
-        self.buffer.extend_from_slice(entry.name);
-        self.buffer.resize(end, 0);
-        if self.format == EntryFormat::Old {
-            self.buffer[end - 1] = kind;
+        record.extend_from_slice(entry.name);
+        record.resize(end, 0);
+        if self.format == EntryFormat::Old
+            && let Some(last) = record.last_mut()
+        {
+            *last = kind;
         }
-        self.buffered_to = entry.next;
+        self.next = entry.next;
         true
     }
 
-    /// Hands the buffer over; false where the program's memory is not there.
+    /// Gives the program what is gathered. False where it could not be written.
     fn flush(&mut self) -> bool {
-        match self.into.write(&self.buffer) {
-            Ok(count) if count == self.buffer.len() => {
-                self.written += count;
-                self.written_to = Some(self.buffered_to);
-                self.buffer.clear();
-                true
-            }
-            _ => {
-                self.failed = Some(Errno::EFAULT);
-                false
-            }
+        let length = self.gathered.len();
+        if length > 0 && self.into.write(&self.gathered) != Ok(length) {
+            self.failed = Some(Errno::EFAULT);
+            return false;
         }
+        self.written += length;
+        self.next_written = self.next;
+        self.gathered.clear();
+        true
     }
 }
 
 impl OpenFile {
     /// `getdents64(2)`, `getdents(2)`: answers the bytes written, 0 at the end. ENOTDIR; EINVAL for a buffer too small; ENOENT where the
-    /// folder was removed.
+    /// folder was removed; EFAULT; ENOMEM.
     pub fn read_entries(&self, into: &mut Writer<'_>, format: EntryFormat) -> Result<usize, Errno> {
         self.check_readable()?;
-        let mut buffer = Vec::new();
-        buffer.try_reserve_exact(BUFFER).map_err(|_| Errno::ENOMEM)?;
-        let (written, failed) = (0, None);
-        let mut records = Records { format, into, buffer, written, failed, written_to: None, buffered_to: 0 };
+        let mut gathered = Vec::new();
+        gathered.try_reserve_exact(GATHERED.min(into.remaining())).map_err(|_| Errno::ENOMEM)?;
         let start = *self.lock_position();
+        let mut records =
+            Records { format, into, gathered, next: start, next_written: start, written: 0, failed: None };
         self.for_each_entry(&mut |entry| records.add(&entry))?;
-        if !records.buffer.is_empty() && !records.flush() {
-            // What the program did not get is read again.
-            *self.lock_position() = records.written_to.unwrap_or(start);
+        if records.failed == Some(Errno::EFAULT) || !records.flush() {
+            // What the program did not get, it will read again.
+            *self.lock_position() = records.next_written;
         }
         match records.failed {
             Some(error) if records.written == 0 => Err(error),

@@ -2,6 +2,7 @@
 use crate::credentials::Credentials;
 use crate::inode::{Content, Inode};
 use crate::path::Path;
+use crate::watchers::Watchers;
 use abi::Errno;
 use abi::file::{FileType, OpenFlags, PollEvents, Whence};
 use alloc::sync::Arc;
@@ -52,6 +53,11 @@ pub trait FileOperations: Send + Sync {
     fn poll(&self, file: &OpenFile, registrations: Option<&mut Registrations>) -> PollEvents {
         let _ = (file, registrations);
         PollEvents::IN | PollEvents::OUT | PollEvents::READ_NORMAL | PollEvents::WRITE_NORMAL
+    }
+
+    /// Whether its readiness ever changes, so that epoll may wait for it.
+    fn can_poll(&self) -> bool {
+        true
     }
 
     /// A device's own command. ENOTTY where it is none of its.
@@ -123,6 +129,7 @@ pub struct OpenFile {
     /// What the position was last, for those who must not wait for it.
     last_position: AtomicU64,
     credentials: Arc<Credentials>,
+    pub(crate) watchers: Watchers,
 }
 
 impl OpenFile {
@@ -184,6 +191,7 @@ impl OpenFile {
             position: Mutex::new(Rank::FilePosition, 0),
             last_position: AtomicU64::new(0),
             credentials: credentials.clone(),
+            watchers: Watchers::new(),
         })
     }
 
@@ -287,6 +295,11 @@ impl OpenFile {
             Server::Nobody => PollEvents::INVALID,
             _ => PollEvents::IN | PollEvents::OUT | PollEvents::READ_NORMAL | PollEvents::WRITE_NORMAL,
         }
+    }
+
+    /// Whether it can be waited for (`epoll_ctl(2)`, EPERM).
+    pub fn can_poll(&self) -> bool {
+        matches!(&self.server, Server::Operations(operations) if operations.can_poll())
     }
 
     /// A device's command. EBADF for `O_PATH`; ENOTTY. The commands that all files know are the caller's.
@@ -393,6 +406,7 @@ impl Drop for PositionGuard<'_> {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        self.watchers.tell();
         if let Server::Operations(operations) = &self.server {
             operations.release(self);
         }

@@ -47,11 +47,12 @@ mod shrink;
 mod superblock;
 mod transfer;
 mod walk;
+mod watchers;
 
 pub use anonymous::AnonymousKind;
 pub use credentials::{Capabilities, Credentials, Identity};
 pub use dentry::Dentry;
-pub use descriptors::{DescriptorTable, Reservation};
+pub use descriptors::{DescriptorTable, MOST as MOST_DESCRIPTORS, Reservation};
 pub use device::{DeviceFile, DeviceRegistry, FifoOpener, Openers};
 pub use directory::{Caching, Directory, Entry, Rename, Sink};
 pub use entries::EntryFormat;
@@ -67,3 +68,4 @@ pub use shrink::shrink;
 pub use superblock::{Clock, Counters, FileSystem, FileSystemType, Properties, SuperBlock, Vfs};
 pub use transfer::MAX_TRANSFER;
 pub use walk::{Last, resolve};
+pub use watchers::Watcher;

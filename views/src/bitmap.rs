@@ -2,7 +2,7 @@
 use core::fmt;
 
 /// The CPUs from 0 to `count - 1`, as a list: `0-3`; `0` for one.
-pub(crate) struct List(pub usize);
+pub struct List(pub usize);
 
 impl fmt::Display for List {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -14,8 +14,28 @@ impl fmt::Display for List {
     }
 }
 
-/// The same as a mask in hexadecimal, as wide as the number of CPUs, in groups of 32 bits.
-pub(crate) struct Mask(pub usize);
+/// The CPUs below `.0` for which `.1` is true, as a list: `0-1,3`.
+pub struct Chosen<F>(pub usize, pub F);
+
+impl<F: Fn(usize) -> bool> fmt::Display for Chosen<F> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, is_chosen) = self;
+        let mut next = 0;
+        let mut separator = "";
+        while let Some(first) = (next..*count).find(|&cpu| is_chosen(cpu)) {
+            let end = (first..*count).find(|&cpu| !is_chosen(cpu)).unwrap_or(*count);
+            write!(formatter, "{separator}{first}")?;
+            if end - first > 1 {
+                write!(formatter, "-{}", end - 1)?;
+            }
+            (separator, next) = (",", end);
+        }
+        Ok(())
+    }
+}
+
+/// The CPUs from 0 to `count - 1` as a mask in hexadecimal, as wide as the number of CPUs, in groups of 32 bits.
+pub struct Mask(pub usize);
 
 impl fmt::Display for Mask {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,5 +65,7 @@ mod tests {
         assert_eq!(texts(6), ("0-5".into(), "3f".into()));
         assert_eq!(texts(32).1, "ffffffff");
         assert_eq!(texts(34).1, "3,ffffffff");
+        assert_eq!(Chosen(8, |cpu| [0, 1, 3, 6, 7].contains(&cpu)).to_string(), "0-1,3,6-7");
+        assert_eq!(Chosen(8, |_| false).to_string(), "");
     }
 }

@@ -118,17 +118,17 @@ impl Directory for Folder {
         let mut left = if position <= FIRST { u64::MAX } else { position - FIRST - 1 };
         let at = |left: u64| left.saturating_add(FIRST + 1);
         while left != 0 {
-            let batch = self.entries.newest(left);
-            if batch.is_empty() {
+            let some = self.entries.newest(left);
+            if some.is_empty() {
                 break;
             }
-            for entry in batch {
-                let (inode, number) = (&entry.inode, entry.number);
-                let (next, kind, inode) = (at(number - 1), inode.kind(), inode.number());
+            for entry in &some {
+                let inode = &entry.inode;
+                let (next, kind, inode) = (at(entry.number - 1), inode.kind(), inode.number());
                 if !entry.name.with_bytes(|name| sink(Entry { name, inode, kind, next })) {
-                    return Ok(at(number));
+                    return Ok(at(entry.number));
                 }
-                left = number - 1;
+                left = entry.number - 1;
             }
         }
         Ok(at(0))

@@ -7,9 +7,6 @@ use vfs::name::OwnedName;
 use vfs::name_trie::{self, NameTrie, Named, NeedsNodes};
 use vfs::{Inode, Name};
 
-/// Entries that a reader is given at a time.
-const BATCH: usize = 32;
-
 /// An entry; replaced as a whole when it changes.
 pub(crate) struct Entry {
     pub(crate) name: OwnedName,
@@ -36,6 +33,9 @@ pub(crate) struct Order {
     entries: BTreeMap<u64, Arc<Entry>>,
     next_number: u64,
 }
+
+/// How many entries are looked up at a time.
+const SOME: usize = 32;
 
 /// All entries of a folder.
 pub(crate) struct Entries {
@@ -95,10 +95,10 @@ impl Entries {
         }
     }
 
-    /// The newest entries whose numbers are at most `number`, from the newest on; none at the end.
-    pub(crate) fn newest(&self, number: u64) -> SmallVec<[Arc<Entry>; BATCH]> {
+    /// Some entries whose numbers are at most `number`, the newest first; none where there are no more.
+    pub(crate) fn newest(&self, number: u64) -> SmallVec<[Arc<Entry>; SOME]> {
         let order = self.order.lock();
-        order.entries.range(..=number).rev().take(BATCH).map(|(_, entry)| entry.clone()).collect()
+        order.entries.range(..=number).rev().take(SOME).map(|(_, entry)| entry.clone()).collect()
     }
 
     /// Takes everything out.

@@ -67,17 +67,13 @@ impl<T: FromBytes + IntoBytes> UserPtr<T> {
     }
 }
 
-impl<T: FromBytes> UserPtr<T> {
-    /// Reads `count` values into a vector. EFAULT; ENOMEM.
-    pub fn read_array(self, count: usize) -> Result<Vec<T>, Errno>
-    where
-        T: IntoBytes,
-    {
+impl<T: FromBytes + IntoBytes> UserPtr<T> {
+    /// Reads `count` values into a vector, in one piece. EFAULT; ENOMEM.
+    pub fn read_array(self, count: usize) -> Result<Vec<T>, Errno> {
         let mut values = Vec::new();
         values.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        for index in 0..count {
-            values.push(self.element(index).read()?);
-        }
+        values.resize_with(count, T::new_zeroed);
+        copy_in(self.address, values.as_mut_slice().as_mut_bytes())?;
         Ok(values)
     }
 }
@@ -86,6 +82,13 @@ impl<T: IntoBytes + Immutable> UserPtr<T> {
     /// Writes the value. EFAULT, perhaps after a part was written.
     pub fn write(self, value: &T) -> Result<(), Errno> {
         copy_out(self.address, value.as_bytes())
+    }
+}
+
+impl<T: IntoBytes + Immutable> UserPtr<T> {
+    /// Writes values one after another, in one piece. EFAULT, perhaps after a part was written.
+    pub fn write_array(self, values: &[T]) -> Result<(), Errno> {
+        copy_out(self.address, values.as_bytes())
     }
 }
 
@@ -106,57 +109,37 @@ impl UserPtr<u32> {
 }
 
 impl UserPtr<u8> {
-    /// Reads a string up to its NUL, which is left out. EFAULT; ENAMETOOLONG where there is none within `limit` bytes.
+    /// Reads a string up to its NUL, which is left out. EFAULT; ENAMETOOLONG where there is none within `limit` bytes; ENOMEM.
     pub fn read_string(self, limit: usize) -> Result<Vec<u8>, Errno> {
-        // Most are short, and many are empty: those need no memory of their own.
-        let mut first = [0; 64];
-        let chunk = (4096 - self.address % 4096).min(limit).min(first.len());
-        copy_in(self.address, &mut first[..chunk])?;
-        let end = zero_byte(&first[..chunk]);
-        let mut string: Vec<u8> = Vec::new();
-        string.try_reserve(end.unwrap_or(chunk)).map_err(|_| Errno::ENOMEM)?;
-        string.extend_from_slice(&first[..end.unwrap_or(chunk)]);
-        if end.is_some() {
-            return Ok(string);
-        }
+        let mut string = Vec::new();
+        let mut room = USUAL_STRING.min(limit);
         loop {
-            let start = string.len();
-            let at = self.address.wrapping_add(start);
-            // Never beyond the page, which may be the last one mapped.
-            let chunk = (4096 - at % 4096).min(limit - start).min(256);
-            if chunk == 0 {
-                return Err(Errno::ENAMETOOLONG);
-            }
-            string.try_reserve(chunk).map_err(|_| Errno::ENOMEM)?;
-            // SAFETY: room for as many bytes was just reserved.
-            let left = unsafe { copy_in_raw(string.spare_capacity_mut().as_mut_ptr().cast(), at, chunk) };
-            if left != 0 {
+            string.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
+            let at = self.address.wrapping_add(string.len());
+            // A string that ends below the end of the user half may be followed by nothing.
+            let most = room.min(USER_END.saturating_sub(at));
+            let free = string.spare_capacity_mut().as_mut_ptr().cast::<u8>();
+            // SAFETY: the source is in the user half, where faults are handled; so much room was reserved.
+            let length = unsafe { transfer::copy_string(free, at as *const u8, most) };
+            if length > most || (length == most && most < room) {
                 return Err(Errno::EFAULT);
             }
-            // SAFETY: they were all written.
-            unsafe { string.set_len(start + chunk) };
-            if let Some(end) = zero_byte(&string[start..]) {
-                string.truncate(start + end);
+            let filled = string.len() + length;
+            // SAFETY: reserved and just filled.
+            unsafe { string.set_len(filled) };
+            if length < most {
                 return Ok(string);
             }
+            if filled >= limit {
+                return Err(Errno::ENAMETOOLONG);
+            }
+            room = filled.saturating_mul(3).min(limit - filled);
         }
     }
 }
 
-/// The first NUL, eight bytes at a time.
-fn zero_byte(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // The lowest bit that is set is a NUL's; above it a borrow may set others.
-        let zeros = word.wrapping_sub(ONES) & !word & (ONES << 7);
-        if zeros != 0 {
-            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
-        }
-    }
-    rest.iter().position(|&byte| byte == 0).map(|at| words.len() * 8 + at)
-}
+/// Room for a first try: what most paths fit into.
+const USUAL_STRING: usize = 128;
 
 /// `length` bytes of the program's, from `address` on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -253,6 +236,15 @@ mod transfer {
         0
     }
 
+    pub unsafe fn copy_string(target: *mut u8, source: *const u8, limit: usize) -> usize {
+        // SAFETY: tests pass addresses of their own; the target has room for what is looked at.
+        unsafe {
+            let length = (0..limit).find(|&index| *source.add(index) == 0).unwrap_or(limit);
+            core::ptr::copy(source, target, length);
+            length
+        }
+    }
+
     pub unsafe fn compare_exchange(target: *mut u32, expected: u32, new: u32) -> u64 {
         use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
         // SAFETY: tests pass addresses of their own.
@@ -264,36 +256,5 @@ mod transfer {
         // SAFETY: tests pass addresses of their own.
         unsafe { core::ptr::write_bytes(target, 0, length) };
         0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{UserPtr, zero_byte};
-    use abi::Errno;
-
-    #[test]
-    fn the_first_nul_is_found() {
-        for length in 0..40 {
-            for at in 0..=length {
-                let bytes: Vec<u8> =
-                    (0..length).map(|index| if index == at { 0 } else { 1 + (index % 255) as u8 }).collect();
-                assert_eq!(zero_byte(&bytes), bytes.iter().position(|&byte| byte == 0), "{length} {at}");
-            }
-        }
-        assert_eq!(zero_byte(&[1, 0, 1, 0, 0x80, 0x81, 0xff, 0]), Some(1));
-        assert_eq!(zero_byte(&[0x80, 0x81, 0xff, 1, 2, 3, 4, 5]), None);
-    }
-
-    #[test]
-    fn strings_of_any_length_are_read() {
-        for length in [0, 1, 7, 63, 64, 65, 255, 320, 321, 4095, 5000] {
-            let mut bytes = vec![b'x'; length];
-            bytes.push(0);
-            bytes.resize(length + 512, b'y');
-            let pointer = UserPtr::<u8>::new(bytes.as_ptr() as usize);
-            assert_eq!(pointer.read_string(length + 1), Ok(vec![b'x'; length]));
-            assert_eq!(pointer.read_string(length), Err(Errno::ENAMETOOLONG));
-        }
     }
 }
