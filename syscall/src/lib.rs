@@ -27,6 +27,7 @@ pub mod paths;
 mod pipes;
 mod poll;
 mod process;
+mod process_control;
 mod process_files;
 mod resources;
 mod scheduling;

@@ -3,8 +3,8 @@ use crate::dispatch::missing;
 use crate::handler::Handler;
 use crate::{
     attributes, credentials, descriptors, epoll, execute, files, futex, locks, memory_calls as memory, paths, pipes,
-    poll, process, process_files, resources, scheduling, signal_files, signals, storage, system, time_calls as time,
-    timer_files, timers, times, vectors,
+    poll, process, process_control, process_files, resources, scheduling, signal_files, signals, storage, system,
+    time_calls as time, timer_files, timers, times, vectors,
 };
 use abi::raw::general as numbers;
 use task::{Answer, Task};
@@ -120,7 +120,7 @@ rows! {
     setsid 66 => process::setsid;
     getsid 147 => process::getsid;
     arch_prctl 384 => process::arch_prctl;
-    prctl 172 => process::prctl;
+    prctl 172 => process_control::prctl;
     personality 136 => process::personality;
 
     mmap - => memory::mmap;

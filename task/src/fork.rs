@@ -4,6 +4,7 @@ use crate::life;
 use crate::process::Process;
 use crate::signals::{GroupSignals, ThreadSignals};
 use crate::task::{Completion, Parts, Task};
+use crate::traits::ThreadTraits;
 use crate::tree::{self, Pid};
 use crate::{Failure, Restart};
 use abi::Errno;
@@ -89,6 +90,7 @@ pub fn clone_observed(
         name: parent.name(),
         nice: parent.nice.load(Ordering::Relaxed),
         policy: parent.policy.get(),
+        traits: ThreadTraits::for_child(&parent.traits),
         image: parent.exec_image(),
     }));
     if has(CLONE_CHILD_SETTID) {
@@ -179,6 +181,8 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
     let adjustment = parent.process.oom_score_adjustment.load(Ordering::Relaxed);
     process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
     process.is_detached.store(parent.process.is_detached(), Ordering::Relaxed);
+    let dumpable = parent.process.traits.dumpable.load(Ordering::Relaxed);
+    process.traits.dumpable.store(dumpable, Ordering::Relaxed);
     Ok(Arc::new(process))
 }
 
