@@ -23,6 +23,7 @@ pub mod handler;
 mod locks;
 mod memory_calls;
 mod origin;
+mod other_memory;
 pub mod paths;
 mod pipes;
 mod poll;

@@ -121,6 +121,10 @@ pub fn clone_observed(
     }
     enter_tree(parent, &child, flags, reserved)?;
     observe(&child.process);
+    if !has(CLONE_THREAD) && child.limit(RLIMIT_CPU) != crate::limits::INFINITY {
+        // Without memory for the timer the child runs on, as one that has not been looked at yet.
+        let _ = crate::clock_timers::enforce_limit(&child.process);
+    }
     scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), child.policy.get())
         .ok_or(Errno::ENOMEM)?;
     if let Some(vfork) = vfork {

@@ -11,16 +11,23 @@ pub struct ProcessTraits {
     pub dumpable: AtomicU32,
     /// What it is sent when its parent ends (PR_SET_PDEATHSIG).
     pub parent_death_signal: AtomicU32,
+    /// Which barriers it has said that it will ask for (membarrier(2)).
+    pub registered_barriers: AtomicU32,
 }
 
 impl ProcessTraits {
     pub(crate) fn new(dumpable: u32) -> Self {
-        Self { dumpable: AtomicU32::new(dumpable), parent_death_signal: AtomicU32::new(0) }
+        Self {
+            dumpable: AtomicU32::new(dumpable),
+            parent_death_signal: AtomicU32::new(0),
+            registered_barriers: AtomicU32::new(0),
+        }
     }
 
     /// A program that gained rights is nobody's to look at, and nobody's to be told to by its parent.
     pub(crate) fn reset_for_exec(&self, secure: bool) {
         self.dumpable.store(u32::from(!secure), Ordering::Relaxed);
+        self.registered_barriers.store(0, Ordering::Relaxed);
         if secure {
             self.parent_death_signal.store(0, Ordering::Relaxed);
         }
