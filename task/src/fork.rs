@@ -4,6 +4,7 @@ use crate::life;
 use crate::process::Process;
 use crate::signals::{GroupSignals, ThreadSignals};
 use crate::task::{Completion, Parts, Task};
+use crate::traits::ThreadTraits;
 use crate::tree::{self, Pid};
 use crate::{Failure, Restart};
 use abi::Errno;
@@ -89,6 +90,7 @@ pub fn clone_observed(
         name: parent.name(),
         nice: parent.nice.load(Ordering::Relaxed),
         policy: parent.policy.get(),
+        traits: ThreadTraits::for_child(&parent.traits),
         image: parent.exec_image(),
     }));
     if has(CLONE_CHILD_SETTID) {
@@ -112,8 +114,6 @@ pub fn clone_observed(
     if let Some(own) = parent.thread() {
         thread.affinity.inherit(&own.affinity, scheduler::cpu_count());
     }
-    let limited = child.limit(RLIMIT_CPU) != crate::limits::INFINITY;
-    thread.wants_ticks.store(limited, Ordering::Relaxed);
     child.attach_thread(thread.clone());
     if has(CLONE_PARENT_SETTID) {
         // The child exists whether the word can be written or not, as on Linux.
@@ -121,6 +121,10 @@ pub fn clone_observed(
     }
     enter_tree(parent, &child, flags, reserved)?;
     observe(&child.process);
+    if !has(CLONE_THREAD) && child.limit(RLIMIT_CPU) != crate::limits::INFINITY {
+        // Without memory for the timer the child runs on, as one that has not been looked at yet.
+        let _ = crate::clock_timers::enforce_limit(&child.process);
+    }
     scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), child.policy.get())
         .ok_or(Errno::ENOMEM)?;
     if let Some(vfork) = vfork {
@@ -187,6 +191,8 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
     let adjustment = parent.process.oom_score_adjustment.load(Ordering::Relaxed);
     process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
     process.is_detached.store(parent.process.is_detached(), Ordering::Relaxed);
+    let dumpable = parent.process.traits.dumpable.load(Ordering::Relaxed);
+    process.traits.dumpable.store(dumpable, Ordering::Relaxed);
     Ok(Arc::new(process))
 }
 

@@ -58,6 +58,7 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
         name: name_from(b"swapper"),
         nice: 0,
         policy: sched::Policy::Normal,
+        traits: crate::traits::ThreadTraits::initial(),
         image: None,
     }));
     let stack = KernelStack::new().ok_or(Errno::ENOMEM)?;
