@@ -41,6 +41,6 @@ mod terminal;
 mod transfer;
 mod turn;
 
-pub use devices::{add_line, console, controlling_terminal, register, set_console};
+pub use devices::{add_line, console, controlling_terminal, hang_up_of, register, set_console};
 pub use driver::{Driver, Received};
 pub use terminal::Terminal;
