@@ -6,7 +6,7 @@ use abi::system::{Rlimit, Rusage, Tms};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use memory::{PAGE_SIZE, UserPtr};
-use task::limits::{INFINITY, Limit};
+use task::limits::Limit;
 use task::usage::{self, Usage};
 use task::{Task, tree};
 use vfs::Capabilities;
@@ -73,7 +73,7 @@ fn change_limit(task: &Task, target: &Task, which: u32, wanted: Option<Rlimit>) 
     limits.set(which, Limit { soft: wanted.soft, hard: wanted.hard });
     drop(limits);
     if which == RLIMIT_CPU {
-        task::limits::watch_processor_time(&target.process);
+        task::clock_timers::enforce_limit(&target.process)?;
     }
     Ok(before)
 }

@@ -126,8 +126,12 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
     let status = process.signals.lock().exit_status();
     assert!(process.pid != INIT, "Attempted to kill init! exitcode={status:#010x}");
     let orphaned = newly_orphaned(&tree, &process);
+    let wish = |child: &Arc<Process>| child.traits.parent_death_signal.load(Ordering::Relaxed);
     let heir = heir(&tree, &process);
     let children = tree.reparent_children(process.pid, heir);
+    for child in children.iter().filter(|child| wish(child) != 0 && !child.is_zombie()) {
+        signals::send_in_tree(&tree, child, wish(child), signals::Information::parent_ended(&process));
+    }
     process.set_exit_status(status);
     process.end.notify();
     let inherited = children.iter().any(|child| child.is_zombie());

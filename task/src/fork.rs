@@ -4,6 +4,7 @@ use crate::life;
 use crate::process::Process;
 use crate::signals::{GroupSignals, ThreadSignals};
 use crate::task::{Completion, Parts, Task};
+use crate::traits::ThreadTraits;
 use crate::tree::{self, Pid};
 use crate::{Failure, Restart};
 use abi::Errno;
@@ -68,14 +69,14 @@ pub fn clone_observed(
     let flags = arguments.flags;
     let has = |flag: u32| flags & u64::from(flag) != 0;
     check_flags(flags, &arguments)?;
-    if !has(CLONE_THREAD) {
-        check_process_limit(parent)?;
-    }
+    check_limits(parent)?;
     let stack = KernelStack::new().ok_or(Errno::ENOMEM)?;
     let user_state = Thread::with_user_state(|state| state.duplicate()).flatten().ok_or(Errno::ENOMEM)?;
     let memory = parent.memory()?;
     let space = if has(CLONE_VM) { memory } else { memory.fork()? };
     let files = files(parent, flags)?;
+    // Copying took its time, and others took memory meanwhile.
+    check_memory()?;
     let reserved = tree::ReservedPid::new()?;
     let process =
         if has(CLONE_THREAD) { parent.process.clone() } else { new_process(parent, reserved.pid, &arguments)? };
@@ -89,6 +90,7 @@ pub fn clone_observed(
         name: parent.name(),
         nice: parent.nice.load(Ordering::Relaxed),
         policy: parent.policy.get(),
+        traits: ThreadTraits::for_child(&parent.traits),
         image: parent.exec_image(),
     }));
     if has(CLONE_CHILD_SETTID) {
@@ -112,8 +114,6 @@ pub fn clone_observed(
     if let Some(own) = parent.thread() {
         thread.affinity.inherit(&own.affinity, scheduler::cpu_count());
     }
-    let limited = child.limit(RLIMIT_CPU) != crate::limits::INFINITY;
-    thread.wants_ticks.store(limited, Ordering::Relaxed);
     child.attach_thread(thread.clone());
     if has(CLONE_PARENT_SETTID) {
         // The child exists whether the word can be written or not, as on Linux.
@@ -121,6 +121,10 @@ pub fn clone_observed(
     }
     enter_tree(parent, &child, flags, reserved)?;
     observe(&child.process);
+    if !has(CLONE_THREAD) && child.limit(RLIMIT_CPU) != crate::limits::INFINITY {
+        // Without memory for the timer the child runs on, as one that has not been looked at yet.
+        let _ = crate::clock_timers::enforce_limit(&child.process);
+    }
     scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), child.policy.get())
         .ok_or(Errno::ENOMEM)?;
     if let Some(vfork) = vfork {
@@ -142,10 +146,18 @@ fn check_flags(flags: u64, arguments: &CloneArguments) -> Result<(), Errno> {
     if contradicts || flags & !KNOWN != 0 { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
-fn check_process_limit(parent: &Task) -> Result<(), Errno> {
+/// What a task needs of the kernel's own memory is not to come out of the reserve.
+fn check_memory() -> Result<(), Errno> {
+    if memory::zones::is_short() { Err(Errno::ENOMEM) } else { Ok(()) }
+}
+
+/// Memory; RLIMIT_NPROC, which counts threads, and the limit for all users together, which binds root too.
+fn check_limits(parent: &Task) -> Result<(), Errno> {
+    check_memory()?;
     let credentials = parent.credentials();
     let limit = parent.limit(RLIMIT_NPROC);
-    if tree::count_of_user(credentials.user.real) as u64 >= limit
+    let count = tree::count_of_user(credentials.user.real).ok_or(Errno::EAGAIN)?;
+    if count as u64 >= limit
         && credentials.user.real != 0
         && !credentials.has(Capabilities::SYS_RESOURCE)
         && !credentials.has(Capabilities::SYS_ADMIN)
@@ -169,10 +181,8 @@ fn files(parent: &Task, flags: u64) -> Result<Files, Errno> {
 
 fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Arc<Process>, Errno> {
     let has = |flag: u32| arguments.flags & u64::from(flag) != 0;
-    let signals = {
-        let group = parent.process.signals.lock();
-        GroupSignals::for_child(&group, has(CLONE_SIGHAND), arguments.flags & CLONE_CLEAR_SIGHAND != 0)
-    };
+    let clear = arguments.flags & CLONE_CLEAR_SIGHAND != 0;
+    let signals = GroupSignals::for_child(&parent.process.signals, has(CLONE_SIGHAND), clear);
     let exit_signal =
         if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
     let limits = *parent.process.limits.lock();
@@ -181,6 +191,8 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
     let adjustment = parent.process.oom_score_adjustment.load(Ordering::Relaxed);
     process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
     process.is_detached.store(parent.process.is_detached(), Ordering::Relaxed);
+    let dumpable = parent.process.traits.dumpable.load(Ordering::Relaxed);
+    process.traits.dumpable.store(dumpable, Ordering::Relaxed);
     Ok(Arc::new(process))
 }
 

@@ -3,6 +3,7 @@ use crate::files::Files;
 use crate::priority::SharedPolicy;
 use crate::process::Process;
 use crate::signals::ThreadSignals;
+use crate::traits::ThreadTraits;
 use crate::tree::Pid;
 use abi::Errno;
 use alloc::sync::Arc;
@@ -35,6 +36,7 @@ pub struct Task {
     pub(crate) set_child_tid: AtomicUsize,
     pub nice: AtomicI32,
     pub policy: SharedPolicy,
+    pub traits: ThreadTraits,
     /// Told when a vfork's child is done with its parent's memory.
     pub(crate) vfork_done: SpinLock<Option<Arc<Completion>>>,
     /// Processor time as it was last told, which never goes back.
@@ -94,6 +96,7 @@ pub(crate) struct Parts {
     pub name: [u8; NAME_LENGTH],
     pub nice: i32,
     pub policy: sched::Policy,
+    pub traits: ThreadTraits,
     pub image: Option<Arc<ExecImage>>,
 }
 
@@ -113,6 +116,7 @@ impl Task {
             set_child_tid: AtomicUsize::new(0),
             nice: AtomicI32::new(parts.nice),
             policy: SharedPolicy::new(parts.policy),
+            traits: parts.traits,
             vfork_done: SpinLock::new(Rank::TaskFields, None),
             reported: SpinLock::new(Rank::Leaf, Reported::default()),
             minor_faults: AtomicU64::new(0),
