@@ -24,6 +24,8 @@ mod hardware;
 #[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
+mod kernel_log;
+#[cfg(target_os = "none")]
 mod lockups;
 #[cfg(target_os = "none")]
 mod panic;
@@ -38,6 +40,8 @@ mod report;
 mod rootfs;
 #[cfg(target_os = "none")]
 mod start;
+#[cfg(target_os = "none")]
+mod system_tree;
 #[cfg(target_os = "none")]
 mod timekeeping;
 #[cfg(target_os = "none")]

@@ -106,7 +106,7 @@ pub fn cpu_count() -> usize {
 }
 
 /// What one CPU did.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct CpuStatistics {
     pub online: bool,
     pub running: usize,
@@ -118,6 +118,19 @@ pub struct CpuStatistics {
     pub nice: u64,
     pub system: u64,
     pub softirq: u64,
+}
+
+impl CpuStatistics {
+    /// Adds another CPU's figures.
+    pub fn add(&mut self, other: &Self) {
+        self.running += other.running;
+        self.switches = self.switches.wrapping_add(other.switches);
+        self.idle = self.idle.wrapping_add(other.idle);
+        self.user = self.user.wrapping_add(other.user);
+        self.nice = self.nice.wrapping_add(other.nice);
+        self.system = self.system.wrapping_add(other.system);
+        self.softirq = self.softirq.wrapping_add(other.softirq);
+    }
 }
 
 /// A row for each CPU.

@@ -9,9 +9,9 @@ use crate::spin::SpinLock;
 #[cfg(target_os = "none")]
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(target_os = "none")]
-use core::{any::Any, cell::UnsafeCell, sync::atomic::AtomicBool};
+use core::{any::Any, cell::UnsafeCell};
 
 /// How a thread sleeps: what may wake it besides its condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub mod work {
     pub const RESTORE_MASK: u32 = 1 << 3;
     /// Its nice value was changed by another thread; no sleep ends for it.
     pub const SHARE: u32 = 1 << 4;
+    /// A tick of the clock found it running, and it wants to know; no sleep ends for it.
+    pub const TICK: u32 = 1 << 5;
 }
 
 /// One flow of control with a kernel stack.
@@ -66,6 +68,8 @@ pub struct Thread {
     pub involuntary_switches: AtomicU64,
     /// Where it may run.
     pub affinity: Affinity,
+    /// Whether it wants [`work::TICK`].
+    pub wants_ticks: AtomicBool,
     #[cfg(target_os = "none")]
     pub(crate) machine: MachineThread,
     #[cfg(not(target_os = "none"))]
@@ -231,6 +235,7 @@ impl Thread {
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
             affinity: Affinity::all(),
+            wants_ticks: AtomicBool::new(false),
             machine: MachineThread {
                 on_cpu: AtomicBool::new(false),
                 stack_pointer: UnsafeCell::new(stack_pointer),
@@ -386,6 +391,7 @@ impl Thread {
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
             affinity: Affinity::all(),
+            wants_ticks: AtomicBool::new(false),
             host: std::thread::current(),
         }
     }

@@ -3,76 +3,42 @@ use crate::pipes::restartable;
 use abi::Errno;
 use abi::raw::general::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
 use abi::system::{Sysinfo, Utsname};
+use alloc::collections::VecDeque;
 use memory::{UserPtr, UserSlice};
-use sync::{Preempt, Rank, SpinLock};
-use task::{Answer, Task};
+use task::names::{self, Which, padded};
+use task::{Answer, Failure, Restart, Task};
 use vfs::Capabilities;
 
-/// Longest host or domain name.
-const NAME: usize = 64;
-
-struct Names {
-    host: [u8; NAME + 1],
-    domain: [u8; NAME + 1],
-}
-
-static NAMES: SpinLock<Names, Preempt> =
-    SpinLock::new(Rank::Leaf, Names { host: padded(b"(none)"), domain: padded(b"(none)") });
-
-const fn padded(text: &[u8]) -> [u8; NAME + 1] {
-    let mut field = [0; NAME + 1];
-    let mut index = 0;
-    while index < text.len() {
-        field[index] = text[index];
-        index += 1;
-    }
-    field
-}
-
-/// What uname(2) calls the kernel's release.
-pub const RELEASE: &str = "6.6.0-birgus";
-/// Its version, which programs only show.
-pub const VERSION: &str = "#1 SMP PREEMPT_DYNAMIC Birgus";
-
 pub fn uname(_: &Task, buffer: UserPtr<Utsname>) -> Result<(), Errno> {
-    let (nodename, domainname) = {
-        let names = NAMES.lock();
-        (names.host, names.domain)
-    };
     buffer.write(&Utsname {
-        sysname: padded(b"Linux"),
-        nodename,
-        release: padded(RELEASE.as_bytes()),
-        version: padded(VERSION.as_bytes()),
-        machine: padded(b"x86_64"),
-        domainname,
+        sysname: padded(names::TYPE.as_bytes()),
+        nodename: names::get(Which::Host),
+        release: padded(names::RELEASE.as_bytes()),
+        version: padded(names::VERSION.as_bytes()),
+        machine: padded(names::MACHINE.as_bytes()),
+        domainname: names::get(Which::Domain),
     })
 }
 
-fn set_name(
-    task: &Task,
-    buffer: usize,
-    length: usize,
-    choose: impl FnOnce(&mut Names) -> &mut [u8; NAME + 1],
-) -> Result<(), Errno> {
+fn set_name(task: &Task, buffer: usize, length: usize, which: Which) -> Result<(), Errno> {
     if !task.credentials().has(Capabilities::SYS_ADMIN) {
         return Err(Errno::EPERM);
     }
-    if length > NAME {
+    if length > names::LONGEST {
         return Err(Errno::EINVAL);
     }
-    let mut name = [0; NAME + 1];
+    let mut name = padded(b"");
     UserSlice::new(buffer, length).read(&mut name[..length])?;
-    *choose(&mut NAMES.lock()) = name;
+    names::set(which, name);
     Ok(())
 }
 
 pub fn sethostname(task: &Task, buffer: usize, length: usize) -> Result<(), Errno> {
-    set_name(task, buffer, length, |names| &mut names.host)
+    set_name(task, buffer, length, Which::Host)
 }
 
 pub fn setdomainname(task: &Task, buffer: usize, length: usize) -> Result<(), Errno> {
-    set_name(task, buffer, length, |names| &mut names.domain)
+    set_name(task, buffer, length, Which::Domain)
 }
 
 pub fn sysinfo(_: &Task, buffer: UserPtr<Sysinfo>) -> Result<(), Errno> {
@@ -83,6 +49,7 @@ pub fn sysinfo(_: &Task, buffer: UserPtr<Sysinfo>) -> Result<(), Errno> {
         uptime: (sync::now() / 1_000_000_000) as i64,
         totalram: sum(|zone| zone.managed),
         freeram: sum(|zone| zone.free),
+        loads: scheduler::load_average().for_sysinfo(),
         procs: task::tree::task_count().min(usize::from(u16::MAX)) as u16,
         mem_unit: 1,
         ..Sysinfo::default()
@@ -148,53 +115,78 @@ pub fn reboot(task: &Task, magic: u32, magic_2: u32, command: u32) -> Result<(),
 }
 
 /// syslog(2).
-pub fn syslog(task: &Task, action: u32, buffer: usize, length: i32) -> Result<usize, Errno> {
+pub fn syslog(task: &Task, action: u32, buffer: usize, length: i32) -> Result<usize, Failure> {
+    const READ: u32 = 2;
     const READ_ALL: u32 = 3;
+    const READ_CLEAR: u32 = 4;
+    const CLEAR: u32 = 5;
+    const CONSOLE_OFF: u32 = 6;
+    const CONSOLE_ON: u32 = 7;
     const CONSOLE_LEVEL: u32 = 8;
+    const SIZE_UNREAD: u32 = 9;
     const SIZE_BUFFER: u32 = 10;
     if action != READ_ALL && action != SIZE_BUFFER && !task.credentials().has(Capabilities::SYSLOG) {
-        return Err(Errno::EPERM);
+        return Err(Errno::EPERM.into());
     }
+    let size = || usize::try_from(length).ok().filter(|_| buffer != 0).ok_or(Errno::EINVAL);
     match action {
-        0 | 1 => Ok(0),
-        READ_ALL => read_log(buffer, usize::try_from(length).map_err(|_| Errno::EINVAL)?),
-        6 | 7 => Ok(0),
+        // To open and to close the log, which is always open.
+        0 | 1 => {}
+        READ => return take_log(buffer, size()?),
+        READ_ALL => return Ok(read_log(buffer, size()?)?),
+        READ_CLEAR => {
+            let count = read_log(buffer, size()?)?;
+            klog::lines::clear();
+            return Ok(count);
+        }
+        CLEAR => klog::lines::clear(),
+        CONSOLE_OFF => klog::silence_console(),
+        CONSOLE_ON => klog::restore_console(),
         CONSOLE_LEVEL => {
             let level = u8::try_from(length).ok().filter(|level| (1..=8).contains(level)).ok_or(Errno::EINVAL)?;
             klog::set_console_level(level);
-            Ok(0)
         }
-        SIZE_BUFFER => Ok(64 * 1024),
-        _ => {
-            task::stub("syslog: reading piece by piece, clearing");
-            Err(Errno::EINVAL)
+        SIZE_UNREAD => return Ok(klog::lines::unread_size()),
+        SIZE_BUFFER => return Ok(klog::CAPACITY),
+        _ => return Err(Errno::EINVAL.into()),
+    }
+    Ok(0)
+}
+
+/// Takes lines that nobody has taken yet; waits for the first.
+fn take_log(buffer: usize, length: usize) -> Result<usize, Failure> {
+    let mut piece = [0; 512];
+    let wanted = piece.len().min(length);
+    loop {
+        let count = klog::lines::take_unread(&mut piece[..wanted]);
+        if count != 0 || wanted == 0 {
+            UserSlice::new(buffer, count).write(&piece[..count])?;
+            return Ok(count);
         }
+        klog::lines::wait_for_unread().map_err(|_| Failure::Interrupted(Restart::IfFlagged))?;
     }
 }
 
-/// The newest records that fit, as dmesg wants them: `<level>[time] text`.
+/// The newest lines that fit.
 fn read_log(buffer: usize, length: usize) -> Result<usize, Errno> {
-    use alloc::format;
-    let mut lines = alloc::vec::Vec::new();
-    let mut place = klog::with_ring(|ring| ring.start());
-    let mut text = [0; 512];
-    while let Some(record) = klog::with_ring(|ring| ring.read(&mut place, &mut text)) {
-        let stamp =
-            format!("<{}>[{:5}.{:06}] ", record.level, record.time / 1_000_000_000, record.time / 1000 % 1_000_000);
-        let line = [stamp.as_bytes(), &text[..record.length], b"\n"].concat();
-        lines.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        lines.push(line);
+    let first = klog::lines::first_shown();
+    let mut sizes = VecDeque::new();
+    let (mut place, mut total) = (first, 0);
+    while let Some(line) = klog::lines::next_line(&mut place) {
+        sizes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        sizes.push_back(line.bytes().len());
+        total += line.bytes().len();
     }
-    let mut from = lines.len();
-    let mut total = 0;
-    while from > 0 && total + lines[from - 1].len() <= length {
-        from -= 1;
-        total += lines[from].len();
+    // The oldest are left out until the rest fits.
+    let mut place = first;
+    while total > length {
+        total -= sizes.pop_front().unwrap_or(total);
+        let _ = klog::lines::next_line(&mut place);
     }
     let mut done = 0;
-    for line in &lines[from..] {
-        UserSlice::new(buffer.wrapping_add(done), line.len()).write(line)?;
-        done += line.len();
+    while let Some(line) = klog::lines::next_line(&mut place).filter(|line| done + line.bytes().len() <= length) {
+        UserSlice::new(buffer.wrapping_add(done), line.bytes().len()).write(line.bytes())?;
+        done += line.bytes().len();
     }
     Ok(done)
 }

@@ -381,7 +381,7 @@ static BY_COMPATIBLE_NUMBER: [Function; LIMIT] = {
 
 #[inline(always)]
 pub(crate) fn native(number: u64) -> Function {
-    // The number is an int: what stands above does not matter.
+    // Linux looks at the lower half of RAX only.
     match NATIVE.get(number as u32 as usize) {
         Some(function) => *function,
         None => missing,

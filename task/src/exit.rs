@@ -53,6 +53,10 @@ pub(crate) fn mark_ending(task: &Task) {
 
 /// What the thread itself does last, in the kernel, with no user context any more.
 pub(crate) fn finish(task: Arc<Task>) {
+    let stopped = task.process.signals.lock().thread_leaves(task.tid());
+    if let Some(event) = stopped {
+        signals::tell_stop(&task.process, event);
+    }
     release_memory(&task);
     task.files.release();
     task.release_exec_image();

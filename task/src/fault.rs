@@ -5,6 +5,7 @@ use crate::table_registers::{self, Outcome};
 use crate::task::Task;
 use abi::raw::general::*;
 use core::sync::atomic::Ordering;
+use memory::counters::{Counter, count};
 use mm::{Access, FaultError, FaultKind};
 use sync::Thread;
 use trap::{FaultCode, UserContext, vector};
@@ -40,8 +41,12 @@ pub(crate) fn page_fault(task: &Task, context: &UserContext, address: usize, cod
 
 fn serve(task: &Task, address: usize, access: Access) -> Result<(), FaultError> {
     let space = task.space().ok_or(FaultError::NotMapped)?;
+    count(Counter::Faults, 1);
     match space.fault(address, access, || limits_of(task))? {
-        FaultKind::Major => task.major_faults.fetch_add(1, Ordering::Relaxed),
+        FaultKind::Major => {
+            count(Counter::MajorFaults, 1);
+            task.major_faults.fetch_add(1, Ordering::Relaxed)
+        }
         FaultKind::Minor | FaultKind::Spurious => task.minor_faults.fetch_add(1, Ordering::Relaxed),
     };
     Ok(())
@@ -55,6 +60,7 @@ fn segmentation_fault(task: &Task, code: i32, address: usize, error: u64, trap: 
 /// No memory is left that can be freed: the program that asked is ended, so that others go on.
 fn out_of_memory(task: &Task) {
     klog::error!("Out of memory: Killed process {} ({})", task.process.pid, DisplayName(task.name()));
+    count(Counter::OutOfMemory, 1);
     crate::exit::exit_group(task, SIGKILL);
 }
 

@@ -3,7 +3,7 @@ use crate::tree;
 use abi::Errno;
 use alloc::sync::Arc;
 use sync::{Rank, SpinLock};
-use vfs::{DescriptorTable, FsContext, Path};
+use vfs::{DescriptorTable, FsContext, OpenFile, Path};
 
 /// A folder to start from, a root and a umask, perhaps shared (CLONE_FS).
 pub type SharedContext = Arc<SpinLock<Arc<FsContext>>>;
@@ -52,6 +52,15 @@ impl Files {
     #[inline]
     pub fn descriptors(&self) -> Option<Arc<DescriptorTable>> {
         self.descriptors.lock().clone()
+    }
+
+    /// The file behind a descriptor. EBADF.
+    #[inline]
+    pub fn open_file(&self, number: u32) -> Result<Arc<OpenFile>, Errno> {
+        match &*self.descriptors.lock() {
+            Some(table) => table.get(number),
+            None => Err(Errno::EBADF),
+        }
     }
 
     /// Replaces the table (exec, unshare, the end).

@@ -114,6 +114,8 @@ pub fn clone_observed(
     if let Some(own) = parent.thread() {
         thread.affinity.inherit(&own.affinity, scheduler::cpu_count());
     }
+    let limited = child.limit(RLIMIT_CPU) != crate::limits::INFINITY;
+    thread.wants_ticks.store(limited, Ordering::Relaxed);
     child.attach_thread(thread.clone());
     if has(CLONE_PARENT_SETTID) {
         // The child exists whether the word can be written or not, as on Linux.
@@ -121,10 +123,6 @@ pub fn clone_observed(
     }
     enter_tree(parent, &child, flags, reserved)?;
     observe(&child.process);
-    if !has(CLONE_THREAD) && child.limit(RLIMIT_CPU) != crate::limits::INFINITY {
-        // Without memory for the timer the child runs on, as one that has not been looked at yet.
-        let _ = crate::clock_timers::enforce_limit(&child.process);
-    }
     scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), child.policy.get())
         .ok_or(Errno::ENOMEM)?;
     if let Some(vfork) = vfork {
@@ -215,7 +213,10 @@ fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::Rese
     if flags & u64::from(CLONE_THREAD) != 0 {
         child.process.live_threads.fetch_add(1, Ordering::AcqRel);
         child.process.unended_threads.fetch_add(1, Ordering::AcqRel);
-        tree.add_thread(child);
+        let stops = tree.add_thread(child, Some(parent.tid()));
+        if let (true, Some(thread)) = (stops, child.thread()) {
+            thread.add_work(sync::thread::work::SIGNAL);
+        }
     } else {
         let of_parent = flags & u64::from(CLONE_PARENT) != 0;
         let above = if of_parent { parent.process.parent() } else { parent.process.pid };

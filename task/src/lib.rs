@@ -29,6 +29,7 @@ pub mod life;
 pub mod limits;
 pub mod machine;
 pub mod mapping;
+pub mod names;
 pub mod opened;
 pub mod priority;
 pub mod process;

@@ -41,8 +41,10 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
     let reserved = tree::ReservedPid::new()?;
     assert!(reserved.pid == tree::INIT, "the first process is PID 1");
     let memory: usize = memory::statistics().iter().map(|zone| zone.managed).sum();
-    // As many processes as an eighth of memory holds stacks for (fork_init).
-    let processes = (memory / 32).max(64) as u64;
+    // As many tasks as an eighth of memory holds stacks for, of which a user may have half (fork_init).
+    let most = (memory / 32).max(128);
+    tree::set_most_tasks(most);
+    let processes = most as u64 / 2;
     let process = Arc::new(Process::new(reserved.pid, 0, GroupSignals::initial(), Limits::initial(processes)));
     let context = SpinLock::new(Rank::TaskContext, init.context.clone());
     let task = Arc::new(Task::new(Parts {

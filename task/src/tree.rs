@@ -48,7 +48,10 @@ pub struct Tree {
     /// Tasks by real user.
     users: BTreeMap<u32, usize>,
     last: Pid,
+    /// Numbers are below this (`kernel.pid_max`).
     limit: Pid,
+    /// The most tasks that there may be (`kernel.threads-max`).
+    most: usize,
 }
 
 static TREE: SpinLock<Tree, Preempt> = SpinLock::new(
@@ -62,6 +65,7 @@ static TREE: SpinLock<Tree, Preempt> = SpinLock::new(
         users: BTreeMap::new(),
         last: 0,
         limit: 32768,
+        most: usize::MAX,
     },
 );
 
@@ -160,9 +164,12 @@ pub(crate) struct ReservedPid {
 }
 
 impl ReservedPid {
-    /// EAGAIN where all are taken.
+    /// EAGAIN where all are taken, or there are as many tasks as there may be.
     pub fn new() -> Result<Self, Errno> {
         let mut tree = lock();
+        if tree.tasks.len() + tree.reserved.len() >= tree.most {
+            return Err(Errno::EAGAIN);
+        }
         let pid = tree.new_pid()?;
         tree.reserved.insert(pid);
         Ok(Self { pid })
@@ -173,6 +180,30 @@ impl Drop for ReservedPid {
     fn drop(&mut self) {
         lock().reserved.remove(&self.pid);
     }
+}
+
+/// One past the largest number that is given (`kernel.pid_max`).
+pub fn pid_limit() -> Pid {
+    lock().limit
+}
+
+/// Sets it; numbers beyond that are given already stay.
+pub fn set_pid_limit(limit: Pid) {
+    lock().limit = limit;
+}
+
+/// The most tasks that there may be (`kernel.threads-max`).
+pub fn most_tasks() -> usize {
+    lock().most
+}
+
+pub fn set_most_tasks(most: usize) {
+    lock().most = most;
+}
+
+/// The number given last.
+pub fn last_pid() -> Pid {
+    lock().last
 }
 
 /// How many processes there are, those included that nobody has waited for.
@@ -206,9 +237,12 @@ impl Tree {
                 || tree.members(pid).next().is_some()
                 || tree.sessions.range((pid, 0)..=(pid, Pid::MAX)).next().is_some()
         };
-        let from = self.last + 1;
+        let from = if self.last + 1 < self.limit { self.last + 1 } else { 300 };
         // Low numbers are left to daemons after the first round, as on Linux.
-        let found = (from..self.limit).chain(300.min(from)..from).find(|&pid| !used(self, pid)).ok_or(Errno::EAGAIN)?;
+        let found = (from..self.limit)
+            .chain(300.min(from)..from.min(self.limit))
+            .find(|&pid| !used(self, pid))
+            .ok_or(Errno::EAGAIN)?;
         self.last = found;
         Ok(found)
     }
@@ -250,16 +284,17 @@ impl Tree {
         self.nodes.insert(pid, node);
         self.groups.insert((group, pid));
         self.sessions.insert((session, group));
-        self.add_thread(first);
+        self.add_thread(first, None);
     }
 
-    /// Adds a thread to its process.
-    pub(crate) fn add_thread(&mut self, task: &Arc<Task>) {
+    /// Adds a thread to its process; `creator` is another thread of it. True where the thread is to stop before it runs.
+    pub(crate) fn add_thread(&mut self, task: &Arc<Task>, creator: Option<Pid>) -> bool {
         self.tasks.insert(task.tid(), task.clone());
         *self.users.entry(task.process.uid.load(Ordering::Relaxed)).or_default() += 1;
         if let Some(node) = self.nodes.get_mut(&task.process.pid) {
             node.threads.insert(task.tid());
         }
+        task.process.signals.lock().thread_begins(task.tid(), creator)
     }
 
     /// Takes a thread out; true where it was the last of its process.
@@ -335,6 +370,7 @@ impl Tree {
         if old != pid {
             node.threads.remove(&old);
             node.threads.insert(pid);
+            task.process.signals.lock().thread_renamed(old, pid);
             task.set_tid(pid);
             self.tasks.remove(&old);
             self.tasks.insert(pid, task.clone());

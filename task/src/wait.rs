@@ -1,6 +1,6 @@
 //! Waiting for children: wait4(2), waitid(2).
 use crate::process::Process;
-use crate::signals::ChildChange;
+use crate::signals::StopEvent;
 use crate::task::Task;
 use crate::tree::{self, Gone, Pid, Tree};
 use crate::usage::{self, Usage};
@@ -141,8 +141,8 @@ fn look(process: &Process, which: Which, options: Options) -> Result<Option<Foun
     }
     if let Some((child, change)) = changed {
         let status = match change {
-            ChildChange::Stopped(signal) => Status::Stopped(signal),
-            ChildChange::Continued => Status::Continued,
+            StopEvent::Stopped(signal) => Status::Stopped(signal.number() as u8),
+            StopEvent::Continued => Status::Continued,
         };
         return Ok(Some(found(&tree, &child, status)));
     }

@@ -14,7 +14,7 @@ use sync::{Rank, SpinLock};
 
 const BITS: usize = 64;
 /// Descriptors beyond this are never given, whatever the limit (`/proc/sys/fs/nr_open`).
-const MOST: usize = 1 << 20;
+pub const MOST: usize = 1 << 20;
 
 struct Chunk {
     files: [Option<Arc<OpenFile>>; BITS],
@@ -181,6 +181,25 @@ impl DescriptorTable {
         let table = self.table.lock();
         let chunk = table.chunks.get(number as usize / BITS).ok_or(Errno::EBADF)?;
         chunk.files[number as usize % BITS].clone().ok_or(Errno::EBADF)
+    }
+
+    /// Hands each of `entries` the file behind the descriptor that `number` names for it (`None`: nothing open), without holding the
+    /// table for long.
+    pub fn get_each<T>(
+        &self,
+        entries: &mut [T],
+        number: impl Fn(&T) -> i32,
+        place: impl Fn(&mut T, Option<Arc<OpenFile>>),
+    ) {
+        for some in entries.chunks_mut(BITS) {
+            let table = self.table.lock();
+            for entry in some {
+                let number = number(entry) as usize;
+                let chunk = table.chunks.get(number / BITS);
+                let file = chunk.and_then(|chunk| chunk.files[number % BITS].clone());
+                place(entry, file);
+            }
+        }
     }
 
     /// Takes the lowest free descriptor from `minimum` on, below `limit` (RLIMIT_NOFILE). EMFILE.

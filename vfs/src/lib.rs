@@ -52,7 +52,7 @@ mod watchers;
 pub use anonymous::AnonymousKind;
 pub use credentials::{Capabilities, Credentials, Identity};
 pub use dentry::Dentry;
-pub use descriptors::{DescriptorTable, Reservation};
+pub use descriptors::{DescriptorTable, MOST as MOST_DESCRIPTORS, Reservation};
 pub use device::{DeviceFile, DeviceRegistry, FifoOpener, Openers};
 pub use directory::{Caching, Directory, Entry, Rename, Sink};
 pub use entries::EntryFormat;

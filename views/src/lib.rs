@@ -18,7 +18,8 @@
 
 extern crate alloc;
 
-mod bitmap;
+pub mod bitmap;
+pub mod cpu_flags;
 #[cfg(target_os = "none")]
 mod process;
 #[cfg(target_os = "none")]
@@ -26,7 +27,8 @@ mod roots;
 #[cfg(target_os = "none")]
 mod system;
 #[cfg(target_os = "none")]
-mod terminals;
+mod system_tree;
+pub mod topology;
 
 #[cfg(target_os = "none")]
 pub use roots::{Sources, register};

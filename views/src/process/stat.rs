@@ -8,6 +8,7 @@ use core::sync::atomic::Ordering;
 use procfs::Output;
 use sync::thread::{self, Sleep};
 use task::Task;
+use task::process::Process;
 use task::usage::{self, Usage};
 use time::user_ticks;
 
@@ -50,6 +51,12 @@ fn flags(task: &Task) -> u32 {
     flags
 }
 
+/// The number of the controlling terminal, and the group in its foreground: 0 and -1 without one.
+fn terminal(process: &Process) -> (i32, i32) {
+    let Some((number, foreground)) = terminals::controlling_terminal(process) else { return (0, -1) };
+    (number.encode() as i32, foreground.map_or(-1, |group| group as i32))
+}
+
 /// What the whole line takes from the process's memory; zeros where there is none, as on Linux.
 #[derive(Default)]
 struct Addresses {
@@ -88,7 +95,7 @@ pub(crate) fn stat(look: &Look, output: &mut Output) -> Result<(), Errno> {
     let heap_start = memory.map_or(0, |memory| memory.heap_start as u64);
     let addresses = if memory.is_some() { Addresses::of(task, permitted, heap_start) } else { Addresses::default() };
     let (letter, _) = state(task);
-    let (terminal, foreground) = crate::terminals::of_session(process);
+    let (terminal, foreground) = terminal(process);
     write!(output, "{} (", look.number())?;
     output.bytes(trimmed(&task.name()));
     write!(

@@ -1,7 +1,8 @@
-//! Memory: /proc/meminfo.
+//! Memory: /proc/meminfo, buddyinfo and vmstat.
 use crate::roots::Sources;
 use abi::{Errno, PAGE_SIZE};
 use core::fmt::Write;
+use memory::counters::{Counter, counted};
 use procfs::Output;
 
 const KIB_PER_PAGE: usize = PAGE_SIZE / 1024;
@@ -34,6 +35,8 @@ pub(crate) fn information(sources: &Sources, output: &mut Output) -> Result<(), 
         ("Slab:", slabs),
         ("SReclaimable:", 0),
         ("SUnreclaim:", slabs),
+        ("KernelStack:", counted(Counter::StackPages) as usize),
+        ("PageTables:", counted(Counter::TablePages) as usize),
         ("VmallocTotal:", memory::vmalloc::TOTAL_PAGES),
         ("VmallocUsed:", memory::vmalloc::pages()),
         ("VmallocChunk:", 0),
@@ -45,5 +48,59 @@ pub(crate) fn information(sources: &Sources, output: &mut Output) -> Result<(), 
     // No large pages.
     writeln!(output, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0")?;
     writeln!(output, "HugePages_Surp:        0\nHugepagesize:       2048 kB\nHugetlb:               0 kB")?;
+    Ok(())
+}
+
+/// /proc/slabinfo: the heap's sizes under the names of Linux's general caches, a page to a slab. There is nothing to tune.
+pub(crate) fn slabs(_: &Sources, output: &mut Output) -> Result<(), Errno> {
+    output.bytes(b"slabinfo - version: 2.1\n");
+    output
+        .bytes(b"# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> ");
+    output.bytes(b"<batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+    for row in memory::slab::rows() {
+        let each = PAGE_SIZE / row.size;
+        let (name, slabs) = (alloc::format!("kmalloc-{}", row.size), row.slabs);
+        write!(output, "{name:<17} {:6} {:6} {:6} {each:4} {:4}", row.objects, slabs * each, row.size, 1)?;
+        writeln!(output, " : tunables {:4} {:4} {:4} : slabdata {slabs:6} {slabs:6} {:6}", 0, 0, 0, 0)?;
+    }
+    Ok(())
+}
+
+/// Free blocks of each zone that has memory, by their order.
+pub(crate) fn free_blocks(_: &Sources, output: &mut Output) -> Result<(), Errno> {
+    for zone in memory::statistics().iter().filter(|zone| zone.managed != 0) {
+        write!(output, "Node 0, zone {:>8} ", zone.name)?;
+        for count in zone.blocks {
+            write!(output, "{count:6} ")?;
+        }
+        output.bytes(b"\n");
+    }
+    Ok(())
+}
+
+/// /proc/vmstat: what is counted of Linux's lines, in its order.
+pub(crate) fn statistics(sources: &Sources, output: &mut Output) -> Result<(), Errno> {
+    let free: usize = memory::statistics().iter().map(|zone| zone.free).sum();
+    let (cached, shared) = sources.vfs.cached_pages();
+    let rows = [
+        ("nr_free_pages", free as u64),
+        ("nr_file_pages", cached),
+        // Nothing is ever written back, and nothing comes from block devices or swap.
+        ("nr_dirty", 0),
+        ("nr_writeback", 0),
+        ("nr_shmem", shared),
+        ("nr_kernel_stack", counted(Counter::StackPages) * KIB_PER_PAGE as u64),
+        ("nr_page_table_pages", counted(Counter::TablePages)),
+        ("pgpgin", 0),
+        ("pgpgout", 0),
+        ("pswpin", 0),
+        ("pswpout", 0),
+        ("pgfault", counted(Counter::Faults)),
+        ("pgmajfault", counted(Counter::MajorFaults)),
+        ("oom_kill", counted(Counter::OutOfMemory)),
+    ];
+    for (name, value) in rows {
+        writeln!(output, "{name} {value}")?;
+    }
     Ok(())
 }

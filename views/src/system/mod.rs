@@ -1,5 +1,12 @@
 //! Files of /proc about the system as a whole.
+mod controls;
+mod cpu;
+mod interrupts;
 mod memory;
+mod registries;
+mod statistics;
+mod sysctl;
+mod values;
 
 use crate::roots::Sources;
 use abi::Errno;
@@ -20,11 +27,34 @@ impl Text for SystemText {
     }
 }
 
+/// In Linux's order.
+const FILES: [(&str, Show); 17] = [
+    ("buddyinfo", memory::free_blocks),
+    ("cmdline", registries::command_line),
+    ("cpuinfo", cpu::information),
+    ("devices", registries::devices),
+    ("filesystems", registries::file_systems),
+    ("interrupts", interrupts::interrupts),
+    ("loadavg", statistics::load_average),
+    ("meminfo", memory::information),
+    ("modules", registries::no_rows),
+    ("partitions", registries::no_rows),
+    ("softirqs", interrupts::softirqs),
+    ("stat", statistics::statistics),
+    ("swaps", registries::swaps),
+    ("uptime", statistics::uptime),
+    ("version", registries::version),
+    ("vmstat", memory::statistics),
+    ("diskstats", registries::no_rows),
+];
+
 /// Registers them.
 pub(crate) fn register(proc: &Arc<Listing>, sources: &Arc<Sources>) -> Result<(), Errno> {
-    let files: [(&str, Show); 1] = [("meminfo", memory::information)];
-    for (name, show) in files {
+    for (name, show) in FILES {
         proc.add(name, Node::text(Arc::new(SystemText { sources: sources.clone(), show })))?;
     }
-    Ok(())
+    let slabs = SystemText { sources: sources.clone(), show: memory::slabs };
+    proc.add("slabinfo", Node::text(Arc::new(slabs)).with_permissions(0o400))?;
+    controls::register(proc)?;
+    sysctl::register(proc)
 }
