@@ -114,8 +114,7 @@ pub fn clone_observed(
     if let Some(own) = parent.thread() {
         thread.affinity.inherit(&own.affinity, scheduler::cpu_count());
     }
-    let limited = child.limit(RLIMIT_CPU) != crate::limits::INFINITY;
-    thread.wants_ticks.store(limited, Ordering::Relaxed);
+    thread.wants_ticks.store(crate::limits::is_watched(&child.process), Ordering::Relaxed);
     child.attach_thread(thread.clone());
     if has(CLONE_PARENT_SETTID) {
         // The child exists whether the word can be written or not, as on Linux.

@@ -11,9 +11,15 @@ use core::sync::atomic::Ordering;
 /// No limit.
 pub const INFINITY: u64 = u64::MAX;
 
-/// Has the threads of a process look at its RLIMIT_CPU, from the next tick on, where it has one.
+/// Whether ticks that find the process running have something to look at: RLIMIT_CPU, or timers on clocks of processor time.
+pub(crate) fn is_watched(process: &Process) -> bool {
+    let limited = process.limits.lock().soft(RLIMIT_CPU) != INFINITY;
+    limited || process.timers.lock().others.counts_processor_time()
+}
+
+/// Has the threads of a process look at what it has used, from the next tick on, where something depends on it.
 pub fn watch_processor_time(process: &Process) {
-    let watched = process.limits.lock().soft(RLIMIT_CPU) != INFINITY;
+    let watched = is_watched(process);
     for thread in tree::lock().threads(process.pid).filter_map(|task| task.thread()) {
         thread.wants_ticks.store(watched, Ordering::Relaxed);
     }

@@ -32,6 +32,7 @@ pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
     if bits & work::TICK != 0 {
         thread.remove_work(work::TICK);
         crate::limits::check_processor_time(task);
+        crate::clock_timers::tick(&task.process);
     }
     loop {
         if task.signals.ending.load(Ordering::Acquire) {
