@@ -33,6 +33,7 @@ mod panic;
 mod ports;
 #[cfg(target_os = "none")]
 mod provoke;
+mod random_device;
 #[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]

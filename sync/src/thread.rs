@@ -2,6 +2,7 @@
 //!
 //! The **run state** follows one protocol: the thread itself announces a sleep ([`Thread::prepare_to_sleep`]) and takes
 //! that back ([`Thread::finish_sleep`]); whoever wakes it exchanges "sleeping" for "waking" exactly once and enqueues it.
+use crate::Affinity;
 use crate::rank::Rank;
 #[cfg(target_os = "none")]
 use crate::spin::SpinLock;
@@ -45,8 +46,8 @@ pub mod work {
     pub const RESTORE_MASK: u32 = 1 << 3;
     /// Its nice value was changed by another thread; no sleep ends for it.
     pub const SHARE: u32 = 1 << 4;
-    /// A tick of the clock found it running, and it wants to know; no sleep ends for it.
-    pub const TICK: u32 = 1 << 5;
+    /// It took memory out of the kernel's reserve.
+    pub const SHORTAGE: u32 = 1 << 5;
 }
 
 /// One flow of control with a kernel stack.
@@ -65,8 +66,12 @@ pub struct Thread {
     /// How often it gave its CPU up to sleep, and had to give it up to others.
     pub voluntary_switches: AtomicU64,
     pub involuntary_switches: AtomicU64,
-    /// Whether it wants [`work::TICK`].
-    pub wants_ticks: AtomicBool,
+    /// Where it may run.
+    pub affinity: Affinity,
+    /// It is giving way to another thread that should run; written by itself.
+    pub preempting: AtomicBool,
+    /// It is making memory free, and may use the reserve meanwhile; written by itself.
+    pub relieving: AtomicBool,
     #[cfg(target_os = "none")]
     pub(crate) machine: MachineThread,
     #[cfg(not(target_os = "none"))]
@@ -231,7 +236,9 @@ impl Thread {
             sampled_system: AtomicU64::new(0),
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
-            wants_ticks: AtomicBool::new(false),
+            affinity: Affinity::all(),
+            preempting: AtomicBool::new(false),
+            relieving: AtomicBool::new(false),
             machine: MachineThread {
                 on_cpu: AtomicBool::new(false),
                 stack_pointer: UnsafeCell::new(stack_pointer),
@@ -386,7 +393,9 @@ impl Thread {
             sampled_system: AtomicU64::new(0),
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
-            wants_ticks: AtomicBool::new(false),
+            affinity: Affinity::all(),
+            preempting: AtomicBool::new(false),
+            relieving: AtomicBool::new(false),
             host: std::thread::current(),
         }
     }

@@ -1,12 +1,12 @@
 //! The system: its name, its memory, its random numbers, its end.
+use crate::pipes::restartable;
 use abi::Errno;
 use abi::raw::general::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
 use abi::system::{Sysinfo, Utsname};
 use alloc::collections::VecDeque;
 use memory::{UserPtr, UserSlice};
-use task::Task;
 use task::names::{self, Which, padded};
-use task::{Failure, Restart};
+use task::{Answer, Failure, Restart, Task};
 use vfs::Capabilities;
 
 pub fn uname(_: &Task, buffer: UserPtr<Utsname>) -> Result<(), Errno> {
@@ -66,12 +66,15 @@ pub fn getcpu(_: &Task, cpu: UserPtr<u32>, node: UserPtr<u32>) -> Result<(), Err
     Ok(())
 }
 
-/// getrandom(2). The source is seeded before the first program runs, so no flag ever has to wait.
-pub fn getrandom(_: &Task, buffer: usize, length: usize, flags: u32) -> Result<usize, Errno> {
+/// getrandom(2). EAGAIN where it would wait for the first good bytes.
+pub fn getrandom(_: &Task, buffer: usize, length: usize, flags: u32) -> Answer {
     if flags & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0
         || flags & (GRND_RANDOM | GRND_INSECURE) == GRND_RANDOM | GRND_INSECURE
     {
-        return Err(Errno::EINVAL);
+        return Err(Errno::EINVAL.into());
+    }
+    if flags & GRND_INSECURE == 0 {
+        restartable(task::random::wait_until_ready(flags & GRND_NONBLOCK != 0))?;
     }
     let length = length.min(i32::MAX as usize);
     let mut bytes = [0; 256];
@@ -81,7 +84,7 @@ pub fn getrandom(_: &Task, buffer: usize, length: usize, flags: u32) -> Result<u
         task::random::fill(&mut bytes[..now]);
         match UserSlice::new(buffer.wrapping_add(done), now).write(&bytes[..now]) {
             Ok(()) => done += now,
-            Err(errno) if done == 0 => return Err(errno),
+            Err(errno) if done == 0 => return Err(errno.into()),
             Err(_) => break,
         }
     }

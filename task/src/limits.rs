@@ -11,34 +11,6 @@ use core::sync::atomic::Ordering;
 /// No limit.
 pub const INFINITY: u64 = u64::MAX;
 
-/// Has the threads of a process look at its RLIMIT_CPU, from the next tick on, where it has one.
-pub fn watch_processor_time(process: &Process) {
-    let watched = process.limits.lock().soft(RLIMIT_CPU) != INFINITY;
-    for thread in tree::lock().threads(process.pid).filter_map(|task| task.thread()) {
-        thread.wants_ticks.store(watched, Ordering::Relaxed);
-    }
-}
-
-/// Before the running task enters user mode, a tick having found it running: SIGXCPU at the soft limit and each second after it,
-/// SIGKILL at the hard one (setrlimit(2)).
-pub(crate) fn check_processor_time(task: &Task) {
-    let process = &task.process;
-    let Some(limit) = process.limits.lock().get(RLIMIT_CPU) else { return };
-    if limit.soft == INFINITY {
-        return;
-    }
-    let used = usage::of_process(process).total() / 1_000_000_000;
-    let signal = if used >= limit.hard {
-        SIGKILL
-    } else if used >= limit.soft {
-        process.limits.lock().set(RLIMIT_CPU, Limit { soft: used.saturating_add(1), ..limit });
-        SIGXCPU
-    } else {
-        return;
-    };
-    let _ = signals::send_to_process(process, signal, signals::Information::kernel());
-}
-
 /// One resource's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
