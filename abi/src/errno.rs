@@ -50,6 +50,13 @@ macro_rules! errors {
     };
 }
 
+/// Writing text into the kernel's memory fails for want of memory only.
+impl From<core::fmt::Error> for Errno {
+    fn from(_: core::fmt::Error) -> Self {
+        Self::ENOMEM
+    }
+}
+
 impl Errno {
     /// The same number as `EAGAIN`.
     pub const EWOULDBLOCK: Self = Self::EAGAIN;

@@ -24,6 +24,19 @@ pub struct Termios2 {
     pub output_speed: u32,
 }
 
+/// `struct termio` of System V: TCGETA, TCSETA.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Termio {
+    pub input: u16,
+    pub output: u16,
+    pub control: u16,
+    pub local: u16,
+    pub line: u8,
+    pub characters: [u8; raw::NCC as usize],
+    pub padding: u8,
+}
+
 /// `struct winsize`: TIOCGWINSZ, TIOCSWINSZ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -42,6 +55,7 @@ mod tests {
     fn layouts_are_linuxes() {
         assert_eq!(size_of::<Termios>(), size_of::<raw::termios>());
         assert_eq!(size_of::<Termios2>(), size_of::<raw::termios2>());
+        assert_eq!(size_of::<Termio>(), size_of::<raw::termio>());
         assert_eq!(size_of::<WindowSize>(), size_of::<raw::winsize>());
         assert_eq!(core::mem::offset_of!(Termios, characters), core::mem::offset_of!(raw::termios, c_cc));
         assert_eq!(core::mem::offset_of!(Termios2, input_speed), core::mem::offset_of!(raw::termios2, c_ispeed));

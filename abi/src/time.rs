@@ -17,6 +17,14 @@ pub struct Timeval {
     pub microseconds: i64,
 }
 
+/// `struct itimerspec` (timer_settime(2)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Itimerspec {
+    pub interval: Timespec,
+    pub value: Timespec,
+}
+
 /// `struct itimerval` (setitimer(2)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -11,6 +11,9 @@ use sync::{Rank, SpinLock};
 pub trait Mapper: Send + Sync {
     /// Removes the entries for these pages of `cache` from the page tables. May sleep; called without locks but the inode's.
     fn unmap_pages(&self, cache: &PageCache, pages: Range<u64>);
+
+    /// Whether it has a shared mapping of `cache` that allows writing, or may be made to. May sleep.
+    fn may_write(&self, cache: &PageCache) -> bool;
 }
 
 /// All mappers of one file, in slots that do not move.
@@ -94,6 +97,13 @@ impl PageCache {
     pub fn register(self: &Arc<Self>, mapper: Weak<dyn Mapper>) -> Result<Registration, Errno> {
         let slot = self.mappers.add(mapper)?;
         Ok(Registration { cache: self.clone(), slot })
+    }
+
+    /// Whether anybody has a shared mapping that may write. The caller has seen to it that no new ones come.
+    pub fn may_be_written_by_mappings(&self) -> bool {
+        let mut found = false;
+        self.mappers.for_each(|mapper| found = found || mapper.may_write(self));
+        found
     }
 
     /// Whether anybody maps the file.

@@ -43,6 +43,25 @@ impl PageCache {
         Ok(())
     }
 
+    /// Brings in every page that these bytes touch, also beyond the end, where the caller, who excludes writers and
+    /// truncations, moves the end afterwards. What was brought in beyond the end leaves again on an error. May sleep.
+    pub fn allocate(&self, bytes: Range<u64>) -> Result<(), Errno> {
+        let wanted = bytes.start / PAGE_SIZE as u64..pages_for(bytes.end);
+        for index in wanted.clone() {
+            if self.lookup(index).is_some() {
+                continue;
+            }
+            match self.backing.load(index) {
+                Ok(frame) => drop(self.enter(index, frame, true)),
+                Err(error) => {
+                    self.take_away(pages_for(self.size()).max(wanted.start)..index);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Clears bytes within one page.
     fn clear(&self, at: u64, length: usize) -> Result<(), Errno> {
         let (index, offset) = (at / PAGE_SIZE as u64, (at % PAGE_SIZE as u64) as usize);

@@ -167,6 +167,10 @@ impl Mapper for Space {
         self.unmapped.lock().unwrap().push(pages);
         self.truncations.store(cache.truncations(), Ordering::Relaxed);
     }
+
+    fn may_write(&self, _: &PageCache) -> bool {
+        false
+    }
 }
 
 #[test]

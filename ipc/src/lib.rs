@@ -1,6 +1,6 @@
-//! What processes talk through, apart from files and sockets: pipes, futexes, event counters.
+//! What processes talk through and wait for, apart from files and sockets: pipes, futexes, event counters, epoll.
 //!
-//! **Problem.** Three objects that live between threads: each has a state, and threads that wait for it to change. What a
+//! **Problem.** Objects that live between threads: each has a state, and threads that wait for it to change. What a
 //! descriptor, a path or a signal is, nobody here knows: a floor above turns descriptors into [`pipe::PipeEnd`]s and user
 //! addresses into [`futex::Key`]s, and raises SIGPIPE when a write says that it met a broken pipe.
 //!
@@ -18,6 +18,7 @@
 
 extern crate alloc;
 
+pub mod epoll;
 mod event_counter;
 mod failure;
 pub mod futex;

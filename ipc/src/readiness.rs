@@ -30,6 +30,20 @@ impl Readiness {
             self.queue.wake_all();
         }
     }
+
+    /// The same from within [`sync::Notify::notify`].
+    pub fn notify_inside(&self) {
+        fence(Ordering::SeqCst);
+        if self.polled.load(Ordering::Relaxed) {
+            self.queue.wake_all_inside();
+        }
+    }
+}
+
+impl core::fmt::Debug for Readiness {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.write_str("Readiness")
+    }
 }
 
 impl Default for Readiness {

@@ -1,127 +1,80 @@
-//! /dev/console over the first serial port: bytes as they come and go, without a line discipline.
+//! The first serial port as a terminal: `ttyS0`, and the console.
+use crate::devices;
 use abi::Errno;
-use abi::file::{DeviceNumber, FileType, OpenFlags, PollEvents};
-use alloc::collections::VecDeque;
+use abi::file::DeviceNumber;
+use abi::raw::general::{B115200, CLOCAL, CREAD, CS8, CSIZE, CSTOPB, HUPCL, PARENB, PARODD};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
-use devfs::{DevFs, Node};
-use memory::{Reader, Writer};
-use sync::{InterruptsOff, PollQueue, Rank, Registrations, Sleep, SpinLock, WaitError};
-use vfs::{DeviceFile, FileOperations, OpenFile};
+use devfs::DevFs;
+use serial::{Line, Parity, PortRegisters, SerialPort};
+use sync::PollQueue;
+use terminals::{Driver, Received};
+use tty::Termios;
 
-/// Bytes kept for readers; more are dropped, as a terminal drops what nobody reads.
+/// Bytes kept from interrupts until the terminal's thread takes them.
 const KEPT: usize = 4096;
+/// ttyS0.
+const NUMBER: DeviceNumber = DeviceNumber::new(4, 64);
 
-/// What has come in.
-struct Input {
-    bytes: SpinLock<VecDeque<u8>, InterruptsOff>,
-    readers: PollQueue,
+struct Port(&'static SerialPort<PortRegisters>);
+
+impl Driver for Port {
+    fn send(&self, bytes: &[u8]) -> usize {
+        self.0.write(bytes)
+    }
+
+    fn room(&self) -> usize {
+        self.0.room()
+    }
+
+    fn unsent(&self) -> usize {
+        self.0.waiting()
+    }
+
+    fn discard(&self) {
+        self.0.discard_output();
+    }
+
+    fn moved(&self) -> &PollQueue {
+        self.0.writers()
+    }
+
+    fn configure(&self, termios: &Termios) {
+        let has = |flag: u32| termios.control & flag != 0;
+        let parity = match (has(PARENB), has(PARODD)) {
+            (false, _) => Parity::None,
+            (true, false) => Parity::Even,
+            (true, true) => Parity::Odd,
+        };
+        self.0.set_line(Line {
+            baud: termios.output_speed,
+            data_bits: 5 + ((termios.control & CSIZE) >> CSIZE.trailing_zeros()) as u8,
+            two_stop_bits: has(CSTOPB),
+            parity,
+        });
+    }
 }
+
+struct Input(Arc<Received>);
 
 impl serial::Sink for Input {
     fn receive(&self, bytes: &[u8]) {
-        let mut kept = self.bytes.lock();
-        let room = KEPT.saturating_sub(kept.len());
-        kept.extend(&bytes[..bytes.len().min(room)]);
-        drop(kept);
-        self.readers.wake_all();
+        self.0.put(bytes);
     }
 }
 
-/// The console of programs.
-struct ConsoleDevice {
-    input: &'static Input,
-}
-
-struct Opening {
-    input: &'static Input,
-}
-
-fn ended(error: WaitError) -> Errno {
-    match error {
-        WaitError::Interrupted => Errno::EINTR,
-        WaitError::TimedOut => Errno::EAGAIN,
-    }
-}
-
-impl DeviceFile for ConsoleDevice {
-    fn open(&self, _: DeviceNumber, _: OpenFlags) -> Result<Arc<dyn FileOperations>, Errno> {
-        Ok(Arc::new(Opening { input: self.input }))
-    }
-}
-
-impl FileOperations for Opening {
-    fn read(&self, file: &OpenFile, _: &mut u64, into: &mut Writer<'_>) -> Result<usize, Errno> {
-        let mut taken = [0; 256];
-        let wanted = taken.len().min(into.remaining());
-        let take = || {
-            let mut bytes = self.input.bytes.lock();
-            let count = bytes.len().min(wanted);
-            for (place, byte) in taken.iter_mut().zip(bytes.drain(..count)) {
-                *place = byte;
-            }
-            (count > 0).then_some(count)
-        };
-        let mut take = take;
-        let count = if file.flags().contains(OpenFlags::NON_BLOCKING) {
-            take().ok_or(Errno::EAGAIN)?
-        } else {
-            self.input.readers.wait(Sleep::Interruptible, None, take).map_err(ended)?
-        };
-        into.write(&taken[..count])
-    }
-
-    fn write(&self, file: &OpenFile, _: &mut u64, from: &mut Reader<'_>) -> Result<usize, Errno> {
-        let port = crate::devices::serial().ok_or(Errno::EIO)?;
-        let mut done = 0;
-        while !from.is_empty() {
-            let mut piece = [0; 256];
-            let length = from.read(&mut piece)?;
-            let mut sent = 0;
-            while sent < length {
-                sent += port.write(&piece[sent..length]);
-                if sent < length {
-                    if file.flags().contains(OpenFlags::NON_BLOCKING) {
-                        return if done + sent > 0 { Ok(done + sent) } else { Err(Errno::EAGAIN) };
-                    }
-                    port.writers()
-                        .wait(Sleep::Interruptible, None, || (port.room() > 0).then_some(()))
-                        .map_err(ended)?;
-                }
-            }
-            done += length;
-        }
-        Ok(done)
-    }
-
-    fn poll(&self, _: &OpenFile, registrations: Option<&mut Registrations>) -> PollEvents {
-        if let Some(registrations) = registrations
-            && !registrations.add(&self.input.readers)
-        {
-            return PollEvents::ERROR;
-        }
-        let mut events = PollEvents::OUT | PollEvents::WRITE_NORMAL;
-        if !self.input.bytes.lock().is_empty() {
-            events |= PollEvents::IN | PollEvents::READ_NORMAL;
-        }
-        events
-    }
-}
-
-/// Makes /dev/console.
+/// Makes /dev/ttyS0 and /dev/console, as far as there is a port.
 ///
 /// # Errors
 /// EEXIST; ENOMEM.
 pub fn register(devices: &DevFs) -> Result<(), Errno> {
-    let mut bytes = VecDeque::new();
-    bytes.try_reserve_exact(KEPT).map_err(|_| Errno::ENOMEM)?;
-    let input: &'static Input = alloc::boxed::Box::leak(alloc::boxed::Box::new(Input {
-        bytes: SpinLock::new(Rank::Device, bytes),
-        readers: PollQueue::new(),
-    }));
-    if let Some(port) = crate::devices::serial() {
-        port.set_sink(input);
-    }
-    let node =
-        Node { name: "console", kind: FileType::CharacterDevice, number: DeviceNumber::new(5, 1), permissions: 0o600 };
-    devices.add(&node, 1, "console", Arc::new(ConsoleDevice { input }))
+    terminals::register(devices)?;
+    let Some(port) = devices::serial() else { return Ok(()) };
+    let received = Arc::new(Received::new(KEPT)?);
+    let control = B115200 | CS8 | CREAD | HUPCL | CLOCAL;
+    let termios = Termios { control, ..Termios::default() }.with_speeds();
+    let line = terminals::add_line(devices, "ttyS0", NUMBER, "ttyS", termios, Arc::new(Port(port)), received.clone())?;
+    port.set_sink(Box::leak(Box::new(Input(received))));
+    terminals::set_console(line);
+    Ok(())
 }

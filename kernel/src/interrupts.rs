@@ -85,13 +85,13 @@ pub fn start_this_cpu() {
 }
 
 /// Serves one interrupt. Hard-interrupt context.
-pub fn serve(vector: u8) {
+pub fn serve(vector: u8, from_user: bool) {
     let (Some(local), Some(lines)) = (LOCAL.get(), LINES.get()) else { return };
     match vector {
         TIMER => {
             lines.counts().count(vector);
             local.end_of_interrupt();
-            scheduler::timer_interrupt();
+            scheduler::timer_interrupt(from_user);
         }
         RESCHEDULE => {
             lines.counts().count(vector);

@@ -38,6 +38,8 @@ mod rootfs;
 #[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]
+mod system_tree;
+#[cfg(target_os = "none")]
 mod timekeeping;
 #[cfg(target_os = "none")]
 mod traps;

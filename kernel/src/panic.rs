@@ -36,6 +36,10 @@ pub fn set_timeout(seconds: i32) {
     TIMEOUT.store(seconds, Ordering::Relaxed);
 }
 
+pub fn timeout() -> i32 {
+    TIMEOUT.load(Ordering::Relaxed)
+}
+
 pub fn is_panicking() -> bool {
     PANICKED.load(Ordering::Relaxed)
 }

@@ -1,9 +1,10 @@
 //! Ports of virtio consoles as files: /dev/vportNpM.
-use crate::devices;
+use crate::{devices, system_tree};
 use abi::Errno;
 use abi::file::{DeviceNumber, FileType, OpenFlags, PollEvents};
 use alloc::format;
 use alloc::sync::Arc;
+use core::fmt::Write;
 use devfs::{DevFs, Node};
 use memory::{Reader, Writer};
 use sync::{Once, Registrations};
@@ -12,6 +13,9 @@ use virtio_console::{Console, Observer, Port};
 
 /// Linux gives the ports the first free major; programs find it in sysfs.
 const MAJOR: u32 = 242;
+
+/// Their class in sysfs.
+const CLASS: &str = "virtio-ports";
 
 static DEVICES: Once<Arc<DevFs>> = Once::new();
 
@@ -31,7 +35,9 @@ impl Observer for PortNodes {
         if let Some(devices) = DEVICES.get() {
             let number = DeviceNumber::new(MAJOR, port.number());
             let node = Node { name: &Self::name(port), kind: FileType::CharacterDevice, number, permissions: 0o600 };
-            if let Err(errno) = devices.make_node(&node) {
+            let made =
+                devices.make_node(&node).and_then(|()| system_tree::add_device(CLASS, &Self::name(port), number));
+            if let Err(errno) = made {
                 klog::warning!("{}: {errno:?}", Self::name(port));
             }
         }
@@ -39,11 +45,20 @@ impl Observer for PortNodes {
 
     fn port_removed(&self, port: &Arc<Port>) {
         if let Some(devices) = DEVICES.get() {
+            system_tree::remove_device(CLASS, &Self::name(port), DeviceNumber::new(MAJOR, port.number()));
             let _ = devices.remove_node(&Self::name(port));
         }
     }
 
-    fn port_named(&self, _: &Arc<Port>) {}
+    /// Programs find the port by the name that sysfs shows.
+    fn port_named(&self, port: &Arc<Port>) {
+        let named = port.clone();
+        let node = procfs::attribute(move |output| {
+            named.with_name(|name| output.bytes(name));
+            output.write_str("\n")
+        });
+        let _ = system_tree::add_attribute(CLASS, &Self::name(port), "name", node);
+    }
 
     fn console_port(&self, _: &Arc<Port>) {}
 }

@@ -7,6 +7,7 @@ use boot::Information;
 use core::ops::Range;
 use devfs::DevFs;
 use memory::PAGE_SIZE;
+use sync::Once;
 use time::Timespec;
 use vfs::{Credentials, DescriptorTable, FsContext, Namespace, Origin, Path, Vfs};
 
@@ -55,6 +56,20 @@ pub fn mount() -> Result<Root, Errno> {
     let context = Arc::new(FsContext { root: root.clone(), current: root, umask: 0 });
     let namespace = Arc::new(Namespace::new(mount));
     Ok(Root { vfs, namespace, context, credentials: Arc::new(Credentials::root()) })
+}
+
+static NAMELESS: Once<tmpfs::NamelessFiles> = Once::new();
+
+/// Makes the file system of files without names: shared memory, memfd_create(2).
+///
+/// # Errors
+/// ENOMEM.
+pub fn nameless_files(root: &Root) -> Result<(), Errno> {
+    let _ = NAMELESS.set(tmpfs::NamelessFiles::new(&root.vfs)?);
+    task::mapping::set_nameless(|name, size, permissions, credentials| {
+        NAMELESS.get().ok_or(Errno::ENODEV)?.open(name, size, permissions, credentials)
+    });
+    Ok(())
 }
 
 /// Makes devtmpfs with the memory devices, and /dev for it to be mounted on.

@@ -2,7 +2,7 @@
 use crate::command_line::{self, CommandLine};
 use crate::{
     console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, panic, ports, provoke, rootfs,
-    timekeeping, traps, vdso,
+    system_tree, timekeeping, traps, vdso,
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
@@ -11,7 +11,7 @@ use boot::Information;
 use irq::Softirqs;
 use sync::Once;
 
-static SOFTIRQS: Once<Softirqs> = Once::new();
+pub static SOFTIRQS: Once<Softirqs> = Once::new();
 
 struct ServeSoftirqs;
 
@@ -90,6 +90,7 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
     cpus::set_apic_ids(identifiers.clone());
     scheduler::start_cpus(count, &interrupts::Chip);
     memory::zones::start_stocks(count);
+    memory::counters::start_counters(count);
     memory::slab::start_magazines(count);
     memory::kernel_stack::start_kernel_stacks(count);
     let softirqs = Softirqs::new(count).expect("no memory for softirqs");
@@ -117,8 +118,10 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     task::execute::set_randomise(!command_line.has("norandmaps"));
     vdso::start().expect("no memory for the vDSO");
     let root = rootfs::mount().expect("no memory for the root file system");
+    rootfs::nameless_files(&root).expect("no memory for shared memory");
     syscall::set_vfs(&root.vfs);
     syscall::paths::set_namespace(root.namespace.clone());
+    system_tree::register(&root, information.command_line).expect("names in /proc and /sys are given once");
     let devices = rootfs::devices(&root).expect("no memory for /dev");
     devices::start_serial(&platform);
     console_device::register(&devices).expect("no memory for /dev/console");

@@ -5,12 +5,21 @@ use acpi_platform::{Address, Platform};
 use alloc::vec::Vec;
 use arch::features::{self, Feature};
 use clock::{CmosClock, Hpet, IntervalTimer, PmTimer, Reference};
+use sync::Once;
 use time::Clock;
 
 /// The rate of the TSC where nothing says what it is. Programs would see time run at another speed, so it is reported.
 const ASSUMED_HERTZ: u64 = 1_000_000_000;
 /// How exact the TSC's rate has to be, in parts per million.
 const TOLERANCE: u64 = 200;
+
+/// The rate of the TSC that is used, once it is known.
+static HERTZ: Once<u64> = Once::new();
+
+/// The TSC's rate.
+pub fn hertz() -> u64 {
+    HERTZ.get().copied().unwrap_or(ASSUMED_HERTZ)
+}
 
 /// The rate of the TSC that the command line or CPUID tells.
 fn told(command_line: &CommandLine) -> Option<u64> {
@@ -31,6 +40,7 @@ pub fn start_clock(command_line: &CommandLine, entry_tsc: u64) -> u64 {
 pub fn calibrate(hertz: u64, command_line: &CommandLine, platform: &Platform, entry_tsc: u64) -> u64 {
     let hertz = if told(command_line).is_some() { hertz } else { measure(platform, entry_tsc).unwrap_or(hertz) };
     klog::info!("tsc: {}.{:03} MHz TSC", hertz / 1_000_000, hertz / 1000 % 1000);
+    let _ = HERTZ.set(hertz);
     let cmos = platform.has_clock.then(|| CmosClock::new(clock::CmosPorts, platform.century_register).read()).flatten();
     if let Some(seconds) = cmos {
         scheduler::set_realtime(time::Timespec::from_seconds(seconds));

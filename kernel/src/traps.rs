@@ -5,8 +5,8 @@ use trap::KernelFrame;
 pub struct TrapHooks;
 
 impl trap::Hooks for TrapHooks {
-    fn interrupt(&self, vector: u8) {
-        interrupts::serve(vector);
+    fn interrupt(&self, vector: u8, from_user: bool) {
+        interrupts::serve(vector, from_user);
     }
 
     fn user_page(&self, address: usize, write: bool) -> bool {

@@ -4,7 +4,7 @@ use crate::fault::index;
 use crate::map::Map;
 use crate::mmap::overlaps;
 use crate::pages::Pages;
-use crate::{Access, AddressSpace, FaultError, page_range};
+use crate::{Access, AddressSpace, FaultError, Rights, page_range};
 use abi::{Errno, PAGE_SIZE};
 use core::ops::Range;
 
@@ -100,7 +100,7 @@ impl Advice {
             Self::Cold | Self::PageOut => !locked,
             Self::Free | Self::WipeOnFork => area.is_private_anonymous(),
             Self::DoFork | Self::DoDump => !area.flags.contains(AreaFlags::SPECIAL),
-            Self::Remove => !locked && area.is_shared() && matches!(area.backing, Backing::File { .. }),
+            Self::Remove => !locked && matches!(area.backing, Backing::File { .. }),
             _ => true,
         };
         if good { Ok(()) } else { Err(Errno::EINVAL) }
@@ -127,6 +127,9 @@ impl<P: Pages> AddressSpace<P> {
             let change = |_: &Range<usize>, area: &mut Area| area.flags = area.flags.union(set).difference(clear);
             return if map.change_range(&range, change)? { Ok(()) } else { Err(Errno::ENOMEM) };
         }
+        if advice == Advice::Remove {
+            return self.remove_from_files(&range);
+        }
         // Pages go, but areas stay: faults may go on meanwhile.
         let map = self.map.read();
         for part in overlaps(&map, &range) {
@@ -134,11 +137,34 @@ impl<P: Pages> AddressSpace<P> {
             advice.check(area)?;
             match advice {
                 Advice::DontNeed { .. } | Advice::Free => self.clear_pages(area, part),
-                Advice::Remove => return Err(Errno::EOPNOTSUPP),
                 _ => {}
             }
         }
         if map.covers(&range) { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// MADV_REMOVE: holes in the files behind, one area after another; the file's lock comes before the map's, so none is held.
+    fn remove_from_files(&self, range: &Range<usize>) -> Result<(), Errno> {
+        let mut at = range.start;
+        while at < range.end {
+            let (file, bytes, end) = {
+                let map = self.map.read();
+                let (found, area) = map.areas.get(at).ok_or(Errno::ENOMEM)?;
+                Advice::Remove.check(area)?;
+                let Backing::File { file, page } = &area.backing else { return Err(Errno::EINVAL) };
+                if !area.is_shared() || !area.rights.contains(Rights::WRITE) {
+                    return Err(Errno::EACCES);
+                }
+                let end = found.end.min(range.end);
+                let offset = |address: usize| {
+                    page.saturating_mul(PAGE_SIZE as u64).saturating_add((address.saturating_sub(found.start)) as u64)
+                };
+                (file.file().clone(), offset(at)..offset(end), end)
+            };
+            file.punch(bytes)?;
+            at = end;
+        }
+        Ok(())
     }
 
     fn populate_strictly(&self, range: &Range<usize>, access: Access) -> Result<(), Errno> {

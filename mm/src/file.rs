@@ -9,11 +9,10 @@ use crate::pages::Pages;
 use crate::{AddressSpace, pages_in};
 use abi::{Errno, PAGE_SIZE};
 use alloc::sync::{Arc, Weak};
-use cache::{Behaviour, Mapper, PageCache, Registration};
+use cache::{Mapper, PageCache, Registration};
 use core::fmt;
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use memory::Frame;
+use memory::page_table::Rights;
 use sync::Once;
 
 /// An open file that can be mapped.
@@ -24,6 +23,19 @@ pub trait MappedFile: Send + Sync {
     fn numbers(&self) -> (u64, u64);
     /// Writes its path, as /proc/PID/maps shows it.
     fn path(&self, output: &mut dyn fmt::Write) -> fmt::Result;
+
+    /// What is left of `may` for a shared mapping that begins with `rights`; asked with the map locked, so that whoever
+    /// seals a file and then looks for mappings misses none. EPERM.
+    fn admit_shared(&self, rights: Rights, may: Rights) -> Result<Rights, Errno> {
+        let _ = rights;
+        Ok(may)
+    }
+
+    /// Makes a hole of these bytes (MADV_REMOVE). Called without locks. EOPNOTSUPP.
+    fn punch(&self, bytes: Range<u64>) -> Result<(), Errno> {
+        let _ = bytes;
+        Err(Errno::EOPNOTSUPP)
+    }
 }
 
 /// A file that an address space maps.
@@ -85,7 +97,25 @@ pub(crate) fn register<P: Pages + 'static>(space: &Arc<AddressSpace<P>>, area: &
     file.register(weak)
 }
 
+/// Asks the file whether a new shared area may be, once it is registered. EPERM.
+pub(crate) fn admit(area: &mut Area) -> Result<(), Errno> {
+    if let Backing::File { file, .. } = &area.backing
+        && area.is_shared()
+    {
+        area.may = file.file().admit_shared(area.rights, area.may)?;
+    }
+    Ok(())
+}
+
 impl<P: Pages> Mapper for AddressSpace<P> {
+    fn may_write(&self, cache: &PageCache) -> bool {
+        self.map.read().areas.iter().any(|(_, area)| {
+            area.is_shared()
+                && area.may.contains(Rights::WRITE)
+                && matches!(&area.backing, Backing::File { file, .. } if core::ptr::eq(&**file.cache(), cache))
+        })
+    }
+
     fn unmap_pages(&self, cache: &PageCache, pages: Range<u64>) {
         let map = self.map.read();
         for (range, area) in map.areas.iter() {
@@ -105,47 +135,4 @@ impl<P: Pages> Mapper for AddressSpace<P> {
             }
         }
     }
-}
-
-/// Memory that processes share without a file's name: MAP_SHARED with MAP_ANONYMOUS.
-struct SharedMemory {
-    cache: Arc<PageCache>,
-    inode: u64,
-}
-
-/// Zeros when first touched, and nowhere to store them.
-struct Zeros;
-
-impl cache::Backing for Zeros {
-    fn behaviour(&self) -> Behaviour {
-        Behaviour { absent_is_zero: true, write_back: false }
-    }
-
-    fn load(&self, _: u64) -> Result<Frame, Errno> {
-        Frame::allocate_zeroed().ok_or(Errno::ENOMEM)
-    }
-}
-
-impl MappedFile for SharedMemory {
-    fn cache(&self) -> &Arc<PageCache> {
-        &self.cache
-    }
-
-    fn numbers(&self) -> (u64, u64) {
-        // The device that Linux's internal mount of shared memory has.
-        (1, self.inode)
-    }
-
-    fn path(&self, output: &mut dyn fmt::Write) -> fmt::Result {
-        output.write_str("/dev/zero (deleted)")
-    }
-}
-
-/// Numbers that tell pieces of shared memory apart in /proc/PID/maps; nothing depends on them.
-static NEXT_INODE: AtomicU64 = AtomicU64::new(1);
-
-/// The backing of a shared anonymous mapping of `length` bytes.
-pub fn shared_anonymous(length: usize) -> Backing {
-    let cache = Arc::new(PageCache::new(Arc::new(Zeros), length as u64));
-    Backing::file(Arc::new(SharedMemory { cache, inode: NEXT_INODE.fetch_add(1, Relaxed) }), 0)
 }

@@ -52,7 +52,7 @@ mod view;
 pub use advice::Advice;
 pub use area::{Area, AreaFlags, Backing, Special};
 pub use fault::{Access, FaultError, FaultKind};
-pub use file::{FileMapping, MappedFile, shared_anonymous};
+pub use file::{FileMapping, MappedFile};
 pub use layout::Layout;
 pub use limits::Limits;
 pub use lock::LockAll;

@@ -71,6 +71,7 @@ impl<P: Pages> AddressSpace<P> {
             let range = self.choose(&map, request.place, length, request.low)?;
             file::share_with_neighbours(&map, &range, &mut area);
             file::register(self, &area)?;
+            file::admit(&mut area)?;
             self.enter(&mut map, &range, area.clone(), limits)?;
             range
         };

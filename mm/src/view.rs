@@ -131,6 +131,8 @@ pub struct Usage {
     pub locked: usize,
     /// Number of areas.
     pub areas: usize,
+    /// Where the heap starts.
+    pub heap_start: usize,
 }
 
 impl Usage {
@@ -247,6 +249,7 @@ impl<P: Pages> AddressSpace<P> {
             code: totals.code,
             locked: totals.locked,
             areas: map.areas.len(),
+            heap_start: map.heap.start,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sequences of calls against a model that knows every page by itself: rights, and one byte of contents.
 mod common;
 
-use common::{Balance, LIMITS, Plain, Real, TestFile, load, store, touch};
+use common::{Balance, LIMITS, Plain, Real, TestFile, load, shared_memory, store, touch};
 use memory::PAGE_SIZE;
 use memory::page_table::{PageKind, Rights};
 use mm::{
@@ -166,7 +166,7 @@ impl<P: Pages + 'static> World<P> {
             0 | 1 => (Backing::Anonymous, Source::Zero, false),
             2 => {
                 let object = Rc::new(RefCell::new(vec![0; pages]));
-                (mm::shared_anonymous(pages * PAGE_SIZE), Source::Object(object, 0), true)
+                (shared_memory(pages), Source::Object(object, 0), true)
             }
             // Page 2 of the file and on.
             _ => (Backing::file(self.file.clone(), 2), Source::Object(self.contents.clone(), 2), backing == 4),

@@ -108,6 +108,12 @@ impl<T> RunQueue<T> {
         self.fair.tick(now)
     }
 
+    /// This CPU's part of the uninterruptible sleepers; only the sum over all CPUs means anything.
+    #[must_use]
+    pub fn uninterruptible(&self) -> i64 {
+        self.uninterruptible
+    }
+
     /// By how much this CPU's part of the load average's count (runnable and uninterruptible threads) has changed since
     /// the last call; add it to the count of the whole machine.
     pub fn take_active_change(&mut self) -> i64 {

@@ -1,9 +1,10 @@
 //! What each CPU has of its own.
+use crate::accounting::{self, Spent};
 use crate::remote::Remote;
 use crate::timers::TimerAction;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use sched::{Entity, RunQueue, Runnable, Tunables};
 use sync::{InterruptsOff, Once, Rank, SpinLock, Thread};
 use time::TimerQueue;
@@ -29,10 +30,13 @@ pub(crate) struct Cpu {
     /// Runnable threads, and the queue's `min_vruntime`: copies for other CPUs to look at without the lock.
     pub running: AtomicUsize,
     pub min_vruntime: AtomicU64,
+    pub uninterruptible: AtomicI64,
     /// When the next timer interrupt is due.
     pub armed: AtomicU64,
-    /// Nanoseconds that the idle thread ran, and since when it runs.
+    /// Nanoseconds for which the CPU was halted, and since when it is (0: it is not).
     pub idle_time: AtomicU64,
+    pub idle_since: AtomicU64,
+    pub spent: Spent,
     pub next_tick: AtomicU64,
     /// How often this CPU went through the scheduler; written by it alone.
     pub passes: AtomicU64,
@@ -61,8 +65,11 @@ pub fn start_cpus(count: usize, chip: &'static dyn Chip) {
             online: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             min_vruntime: AtomicU64::new(0),
+            uninterruptible: AtomicI64::new(0),
             armed: AtomicU64::new(u64::MAX),
             idle_time: AtomicU64::new(0),
+            idle_since: AtomicU64::new(0),
+            spent: Spent::new(),
             next_tick: AtomicU64::new(u64::MAX),
             passes: AtomicU64::new(0),
             looks: AtomicU64::new(0),
@@ -99,24 +106,52 @@ pub fn cpu_count() -> usize {
 }
 
 /// What one CPU did.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct CpuStatistics {
     pub online: bool,
     pub running: usize,
     pub switches: u64,
-    /// Nanoseconds.
-    pub idle_time: u64,
+    /// Nanoseconds: halted; and what the tick found running: programs, programs with a positive nice value, the kernel,
+    /// softirqs.
+    pub idle: u64,
+    pub user: u64,
+    pub nice: u64,
+    pub system: u64,
+    pub softirq: u64,
+}
+
+impl CpuStatistics {
+    /// Adds another CPU's figures.
+    pub fn add(&mut self, other: &Self) {
+        self.running += other.running;
+        self.switches = self.switches.wrapping_add(other.switches);
+        self.idle = self.idle.wrapping_add(other.idle);
+        self.user = self.user.wrapping_add(other.user);
+        self.nice = self.nice.wrapping_add(other.nice);
+        self.system = self.system.wrapping_add(other.system);
+        self.softirq = self.softirq.wrapping_add(other.softirq);
+    }
 }
 
 /// A row for each CPU.
 pub fn statistics(number: usize) -> Option<CpuStatistics> {
     let cpu = all().get(number)?;
-    let queue = cpu.queue.lock();
+    let (running, switches) = {
+        let queue = cpu.queue.lock();
+        (queue.running(), queue.switches())
+    };
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let since = read(&cpu.idle_since);
+    let halted = if since == 0 { 0 } else { crate::clock::now().saturating_sub(since) };
     Some(CpuStatistics {
         online: cpu.online.load(Ordering::Relaxed),
-        running: queue.running(),
-        switches: queue.switches(),
-        idle_time: cpu.idle_time.load(Ordering::Relaxed),
+        running,
+        switches,
+        idle: read(&cpu.idle_time).saturating_add(halted),
+        user: read(&cpu.spent.user),
+        nice: read(&cpu.spent.nice),
+        system: read(&cpu.spent.system),
+        softirq: read(&cpu.spent.softirq),
     })
 }
 
@@ -145,7 +180,13 @@ pub fn idle() -> ! {
             continue;
         }
         let since = crate::clock::now();
+        cpu.idle_since.store(since.max(1), Ordering::Relaxed);
         arch::instructions::enable_interrupts_and_halt();
-        cpu.idle_time.fetch_add(crate::clock::now().saturating_sub(since), Ordering::Relaxed);
+        // In this order a reader may miss the last halt for a moment, and never counts it twice.
+        cpu.idle_since.store(0, Ordering::Relaxed);
+        let now = crate::clock::now();
+        let slept = now.saturating_sub(since);
+        cpu.idle_time.store(cpu.idle_time.load(Ordering::Relaxed).wrapping_add(slept), Ordering::Relaxed);
+        accounting::after_idle(now);
     }
 }

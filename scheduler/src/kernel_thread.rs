@@ -8,7 +8,7 @@ use sched::{Entity, Nice, Policy};
 use sync::Thread;
 use sync::thread::Sleep;
 
-static NEXT_ACCOUNT: AtomicU64 = AtomicU64::new(1);
+pub(crate) static NEXT_ACCOUNT: AtomicU64 = AtomicU64::new(1);
 
 /// Makes `thread`, which has never run, runnable with the given share. `None` without memory.
 #[must_use]

@@ -16,15 +16,19 @@
 //! there drops it.
 //!
 //! **Timers.** A queue per CPU, served from the timer interrupt; the hardware is armed for the first of them, and for the
-//! next tick only while more than one thread is runnable (tickless otherwise).
+//! next tick while a thread is runnable (tickless when idle).
 //!
 //! **The watchdog** is one slow timer per CPU; see [`watchdog`].
+//!
+//! **Accounts.** How long a thread ran is exact; what it did meanwhile, and what its CPU did, is sampled by the tick
+//! ([`accounting`]). Counters are written by their own CPU alone, and read by whoever asks.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 #![cfg(target_os = "none")]
 
 extern crate alloc;
 
+mod accounting;
 mod clock;
 mod cpus;
 mod kernel_thread;
@@ -34,6 +38,7 @@ mod timers;
 mod wake;
 pub mod watchdog;
 
+pub use accounting::{load_average, threads_started};
 pub use clock::{clock, publish_to as publish_clock_to, realtime, set_clock, set_realtime};
 pub use cpus::{Chip, CpuStatistics, become_idle_thread, cpu_count, idle, start_cpus, statistics};
 pub use kernel_thread::{exit_thread, spawn, start};

@@ -1,6 +1,6 @@
 //! The switch: who runs next, and what the old thread leaves behind.
 use crate::cpus::{self, Cpu};
-use crate::{clock, timers};
+use crate::{accounting, clock, timers};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use sched::{Preempt, RunQueue, Runnable};
@@ -140,10 +140,12 @@ fn reschedule(may_block: bool) -> bool {
     cpu.passes.store(cpu.passes.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     let now = clock::now();
     let current = sync::current();
+    let mut blocked = false;
     if may_block {
         let state = current.state();
         if state != thread::RUNNING && state != thread::WAKING {
             block(cpu, &mut queue, &current, state, now);
+            blocked = true;
         }
     }
     note_run_time(&mut queue, now);
@@ -155,6 +157,7 @@ fn reschedule(may_block: bool) -> bool {
     if stay {
         return false;
     }
+    accounting::count_switch(&current, blocked);
     let wanted = sync::switch(queue, |queue| match (queue.current(), idle) {
         (Some(next), _) | (None, Some(next)) => next,
         (None, None) => unreachable!("a CPU that schedules has an idle thread"),
@@ -185,6 +188,7 @@ fn block(cpu: &Cpu, queue: &mut Queue<'_>, current: &Thread, state: u32, now: u6
 pub(crate) fn publish(cpu: &Cpu, queue: &RunQueue<Arc<Thread>>) {
     cpu.running.store(queue.running(), Ordering::Release);
     cpu.min_vruntime.store(queue.fair().min_vruntime(), Ordering::Relaxed);
+    cpu.uninterruptible.store(queue.uninterruptible(), Ordering::Relaxed);
 }
 
 /// On the new stack, with nothing held: drops a thread that ended here.

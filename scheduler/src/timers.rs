@@ -1,4 +1,5 @@
 //! Timers: deadlines of sleepers, callbacks, and the tick.
+use crate::accounting;
 use crate::clock;
 use crate::cpus::{self, Cpu};
 use alloc::sync::Arc;
@@ -112,10 +113,10 @@ fn arm_hardware(cpu: &Cpu, timers: &Timers<'_>) {
     }
 }
 
-/// Keeps the tick going while it is needed: more than one runnable thread. This CPU, interrupts off.
+/// Keeps the tick going while it is needed: to share the CPU, and to sample what it does. This CPU, interrupts off.
 pub(crate) fn tick(cpu: &Cpu, running: usize, now: u64) {
     let next = cpu.next_tick.load(Ordering::Relaxed);
-    if running < 2 {
+    if running == 0 {
         cpu.next_tick.store(u64::MAX, Ordering::Relaxed);
     } else if next == u64::MAX {
         cpu.next_tick.store(now + TICK_NS, Ordering::Relaxed);
@@ -128,15 +129,17 @@ pub(crate) fn tick(cpu: &Cpu, running: usize, now: u64) {
     }
 }
 
-/// The timer interrupt, and the end of a kick: serves what has expired, and arms the hardware again.
-pub fn timer_interrupt() {
+/// The timer interrupt, which came from user mode or not: serves what has expired, and arms the hardware again.
+pub fn timer_interrupt(from_user: bool) {
     let cpu = cpus::this();
     let now = clock::now();
     cpu.armed.store(u64::MAX, Ordering::Relaxed);
     loop {
         let mut timers = cpu.timers.lock();
         let Some((id, _, action)) = timers.pop_expired(now) else {
-            arm_after(cpu, &timers, now);
+            drop(timers);
+            serve_tick(cpu, now, from_user);
+            arm_hardware(cpu, &cpu.timers.lock());
             break;
         };
         match action {
@@ -156,14 +159,21 @@ pub fn timer_interrupt() {
     }
 }
 
-fn arm_after(cpu: &Cpu, timers: &Timers<'_>, now: u64) {
-    if cpu.next_tick.load(Ordering::Relaxed) <= now {
+fn serve_tick(cpu: &Cpu, now: u64, from_user: bool) {
+    let due = cpu.next_tick.load(Ordering::Relaxed);
+    if due > now {
+        return;
+    }
+    let running = {
         let mut queue = cpu.queue.lock();
+        let nice = queue.fair().current().is_some_and(|current| current.entity.nice().value() > 0);
+        accounting::sample(cpu, now.saturating_sub(due).saturating_add(TICK_NS), from_user, nice);
         if queue.tick(now) == Preempt::Yes {
             arch::cpu::want_reschedule();
         }
-        let next = if queue.running() > 1 { now + TICK_NS } else { u64::MAX };
-        cpu.next_tick.store(next, Ordering::Relaxed);
-    }
-    arm_hardware(cpu, timers);
+        queue.running()
+    };
+    accounting::update_load(now);
+    let next = if running > 0 { now + TICK_NS } else { u64::MAX };
+    cpu.next_tick.store(next, Ordering::Relaxed);
 }

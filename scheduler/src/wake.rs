@@ -70,7 +70,7 @@ fn enqueue_woken(runnable: Runnable<Arc<Thread>>, home: usize, kind: sched::Slee
     runnable.owner.finish_sleep();
     let enqueued = queue.wake(runnable, place, kind, now);
     publish(cpu, &queue);
-    after_enqueue(cpu, target, enqueued.preempt, queue.running());
+    after_enqueue(target, enqueued.preempt, queue.running());
 }
 
 /// Makes a new thread runnable.
@@ -81,21 +81,16 @@ pub(crate) fn enqueue_new(entity: Account, owner: Arc<Thread>, target: usize) {
     owner.set_cpu(target);
     let enqueued = queue.start(Runnable { entity, owner }, now);
     publish(cpu, &queue);
-    after_enqueue(cpu, target, enqueued.preempt, queue.running());
+    after_enqueue(target, enqueued.preempt, queue.running());
 }
 
-fn after_enqueue(cpu: &Cpu, target: usize, preempt: Preempt, running: usize) {
+/// Has a CPU look at a thread that it was given, where that changes what it does. (The tick runs there already if another
+/// thread does.)
+fn after_enqueue(target: usize, preempt: Preempt, running: usize) {
     let here = target == arch::cpu::id();
     if preempt == Preempt::Yes || running == 1 {
         if here {
             arch::cpu::want_reschedule();
-        } else if let Some(chip) = cpus::chip() {
-            chip.kick(target);
-        }
-    } else if running == 2 {
-        // The tick starts with the second runnable thread.
-        if here {
-            crate::timers::tick(cpu, running, clock::now());
         } else if let Some(chip) = cpus::chip() {
             chip.kick(target);
         }

@@ -9,9 +9,10 @@ use core::ops::Deref;
 use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Told when a queue is woken. Called under the queue's lock with interrupts off: wakes somebody, and no more.
+/// Told when a queue is woken. Called under the queue's lock with interrupts off: wakes somebody, and no more. Whoever it wakes
+/// by another queue takes that inside ([`WaitQueue::wake_one_inside`]).
 pub trait Notify: Send + Sync {
-    fn notify(&self);
+    fn notify(self: Arc<Self>);
 }
 
 /// A wait queue that pollers can register with. Shared, so that a registration keeps it alive.
@@ -44,7 +45,7 @@ struct PolledThread {
 }
 
 impl Notify for PolledThread {
-    fn notify(&self) {
+    fn notify(self: Arc<Self>) {
         self.triggered.store(true, Ordering::Release);
         ambient::wake(&self.thread);
     }
@@ -54,6 +55,10 @@ struct Registration {
     queue: PollQueue,
     node: Node,
 }
+
+// SAFETY: a registration's node has no thread of its own as target, and its links are followed and changed under the lock of the
+// queue that it names only.
+unsafe impl Send for Registration {}
 
 /// The queues that one poll waits on; all are left when this is dropped.
 pub struct Registrations {

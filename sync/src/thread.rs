@@ -63,6 +63,12 @@ pub struct Thread {
     pub preempting: AtomicBool,
     /// It is making memory free, and may use the reserve meanwhile; written by itself.
     pub relieving: AtomicBool,
+    /// What the tick found it doing, in nanoseconds; the scheduler's, as the counts below are.
+    pub sampled_user: AtomicU64,
+    pub sampled_system: AtomicU64,
+    /// How often it gave its CPU up to sleep, and had to give it up to others.
+    pub voluntary_switches: AtomicU64,
+    pub involuntary_switches: AtomicU64,
     #[cfg(target_os = "none")]
     pub(crate) machine: MachineThread,
     #[cfg(not(target_os = "none"))]
@@ -225,6 +231,10 @@ impl Thread {
             blocked_since: AtomicU64::new(0),
             preempting: AtomicBool::new(false),
             relieving: AtomicBool::new(false),
+            sampled_user: AtomicU64::new(0),
+            sampled_system: AtomicU64::new(0),
+            voluntary_switches: AtomicU64::new(0),
+            involuntary_switches: AtomicU64::new(0),
             machine: MachineThread {
                 on_cpu: AtomicBool::new(false),
                 stack_pointer: UnsafeCell::new(stack_pointer),
@@ -377,6 +387,10 @@ impl Thread {
             blocked_since: AtomicU64::new(0),
             preempting: AtomicBool::new(false),
             relieving: AtomicBool::new(false),
+            sampled_user: AtomicU64::new(0),
+            sampled_system: AtomicU64::new(0),
+            voluntary_switches: AtomicU64::new(0),
+            involuntary_switches: AtomicU64::new(0),
             host: std::thread::current(),
         }
     }

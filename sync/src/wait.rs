@@ -113,6 +113,17 @@ impl WaitQueue {
         self.wake(1);
     }
 
+    /// [`WaitQueue::wake_one`] from within [`Notify::notify`], where another queue is locked. Queues that tell each other so are in an order
+    /// without circles, which is the caller's to see to.
+    pub fn wake_one_inside(&self) {
+        self.wake_linked(self.list.lock_inside(), 1);
+    }
+
+    /// [`WaitQueue::wake_all`] in the same place.
+    pub fn wake_all_inside(&self) {
+        self.wake_linked(self.list.lock_inside(), usize::MAX);
+    }
+
     /// Wakes up to `count` exclusive waiters; answers how many waiters it woke.
     pub fn wake_many(&self, count: usize) -> usize {
         self.wake(count)
@@ -130,8 +141,11 @@ impl WaitQueue {
         self.list.lock().first.is_null()
     }
 
-    fn wake(&self, mut exclusive: usize) -> usize {
-        let mut list = self.list.lock();
+    fn wake(&self, exclusive: usize) -> usize {
+        self.wake_linked(self.list.lock(), exclusive)
+    }
+
+    fn wake_linked(&self, mut list: SpinGuard<'_, List, InterruptsOff>, mut exclusive: usize) -> usize {
         let mut node = list.first;
         let mut woken = 0;
         while !node.is_null() && exclusive > 0 {
@@ -158,7 +172,7 @@ impl WaitQueue {
                     (*node).woken.store(true, Ordering::Release);
                     ambient::wake(thread.as_ref());
                 }
-                Target::Notify(target) => target.notify(),
+                Target::Notify(target) => target.clone().notify(),
             }
         }
     }

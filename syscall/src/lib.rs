@@ -11,8 +11,12 @@
 extern crate alloc;
 
 pub mod argument;
+mod attributes;
 mod credentials;
+mod descriptors;
 mod dispatch;
+mod epoll;
+mod execute;
 mod files;
 mod futex;
 pub mod handler;
@@ -23,11 +27,18 @@ pub mod paths;
 mod pipes;
 mod poll;
 mod process;
+mod process_files;
 mod resources;
+mod signal_files;
 mod signals;
+mod storage;
 mod system;
 mod table;
 mod time_calls;
+mod timer_files;
+mod timers;
+mod times;
+mod vectors;
 
 pub use argument::{Fd, UserString};
 pub use dispatch::dispatch;

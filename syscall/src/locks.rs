@@ -1,11 +1,11 @@
-//! Record locks (fcntl_locking(2)).
-use crate::pipes::restartable;
+//! Record locks (fcntl_locking(2)) and flock(2).
+use crate::Fd;
+use crate::pipes::{file, restartable};
 use abi::Errno;
-use abi::raw::general::{F_GETLK, F_RDLCK, F_SETLKW, F_UNLCK, F_WRLCK, SEEK_CUR, SEEK_END, SEEK_SET};
-use alloc::sync::Arc;
+use abi::raw::general::*;
 use memory::UserPtr;
 use task::{Answer, Task};
-use vfs::{LockKind, LockOwner, LockRange, OpenFile};
+use vfs::{DescriptorTable, LockKind, LockRange, OpenFile};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `struct flock`.
@@ -39,8 +39,14 @@ fn range(file: &OpenFile, lock: &Flock) -> Result<LockRange, Errno> {
     Ok(bound(first)?..=bound(last)?)
 }
 
-/// F_GETLK, F_SETLK, F_SETLKW.
-pub(crate) fn record_lock(task: &Task, file: &OpenFile, command: u32, address: usize) -> Answer {
+/// F_GETLK, F_SETLK, F_SETLKW of the process, whose table is `table`, and the same of the open file description.
+pub(crate) fn record_lock(
+    task: &Task,
+    table: &DescriptorTable,
+    file: &OpenFile,
+    command: u32,
+    address: usize,
+) -> Answer {
     let place = UserPtr::<Flock>::new(address);
     let mut lock = place.read()?;
     let kind = match lock.kind as u32 {
@@ -50,9 +56,13 @@ pub(crate) fn record_lock(task: &Task, file: &OpenFile, command: u32, address: u
         _ => return Err(Errno::EINVAL.into()),
     };
     let range = range(file, &lock)?;
-    let table = task.files.descriptors().ok_or(Errno::EBADF)?;
-    let owner = LockOwner::Process(Arc::as_ptr(&table) as usize as u64);
-    if command == F_GETLK {
+    let of_description = matches!(command, F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW);
+    if of_description && lock.pid != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let (owner, holder) =
+        if of_description { (file.lock_owner(), -1) } else { (table.lock_owner(), task.process.pid as i32) };
+    if matches!(command, F_GETLK | F_OFD_GETLK) {
         let kind = kind.ok_or(Errno::EINVAL)?;
         match file.blocking_lock(owner, range, kind) {
             None => lock.kind = F_UNLCK as i16,
@@ -72,5 +82,25 @@ pub(crate) fn record_lock(task: &Task, file: &OpenFile, command: u32, address: u
         Some(LockKind::Exclusive) => file.check_writable()?,
         None => {}
     }
-    restartable(file.set_lock(owner, task.process.pid as i32, range, kind, command == F_SETLKW).map(|()| 0))
+    let wait = matches!(command, F_SETLKW | F_OFD_SETLKW);
+    restartable(file.set_lock(owner, holder, range, kind, wait).map(|()| 0))
+}
+
+/// flock(2).
+pub fn flock(task: &Task, fd: Fd, operation: u32) -> Answer {
+    if operation & LOCK_MAND != 0 {
+        // Mandatory share modes, which Linux has taken away: nothing happens since 5.18.
+        return Ok(0);
+    }
+    let kind = match operation & !LOCK_NB {
+        LOCK_SH => Some(LockKind::Shared),
+        LOCK_EX => Some(LockKind::Exclusive),
+        LOCK_UN => None,
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    let file = file(task, fd)?;
+    if file.is_path_only() {
+        return Err(Errno::EBADF.into());
+    }
+    restartable(file.flock(kind, operation & LOCK_NB == 0).map(|()| 0))
 }

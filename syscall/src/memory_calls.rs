@@ -6,6 +6,7 @@ use memory::{PAGE_SIZE, UserSlice};
 use mm::{Advice, Area, AreaFlags, Backing, LockAll, MapRequest, Place, RemapFlags, Rights, SyncFlags};
 use task::Task;
 use task::image::limits_of;
+use task::mapping::Part;
 
 fn rights(protection: u32) -> Result<Rights, Errno> {
     if protection & !(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP | PROT_SEM) != 0 {
@@ -55,10 +56,11 @@ pub fn mmap(
     area_flags.set(AreaFlags::LOCKED, flags & MAP_LOCKED != 0);
     area_flags.set(AreaFlags::NO_RESERVE, flags & MAP_NORESERVE != 0);
     let (backing, may) = if flags & MAP_ANONYMOUS != 0 {
-        let backing = if shared { task::mapping::shared_memory(length)? } else { Backing::Anonymous };
+        let backing = if shared { task::mapping::shared_memory(task, length)? } else { Backing::Anonymous };
         (backing, Rights::all())
     } else {
-        task::mapping::of_file(task, fd.0, rights(protection)?, shared, (offset / PAGE_SIZE) as u64)?
+        let part = Part { fd: fd.0, page: (offset / PAGE_SIZE) as u64, length };
+        task::mapping::of_file(task, &part, rights(protection)?, shared)?
     };
     let request = MapRequest {
         place: place(address, flags)?,

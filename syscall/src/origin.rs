@@ -13,14 +13,16 @@ pub(crate) fn read_path(path: UserString) -> Result<Vec<u8>, Errno> {
     path.0.read_string(PATH_MAX)
 }
 
-/// Runs `body` with the origin that `folder` stands for: the current folder for AT_FDCWD, else an open file. EBADF.
+/// Runs `body` with the origin that `path` starts from: the current folder for AT_FDCWD, else an open file. EBADF, but for an
+/// absolute path, for which the descriptor does not matter (openat(2)).
 pub(crate) fn with_origin<R>(
     task: &Task,
     folder: Fd,
+    path: &[u8],
     body: impl FnOnce(&Origin<'_>) -> Result<R, Errno>,
 ) -> Result<R, Errno> {
     let (context, credentials) = (task.files.context(), task.credentials());
-    if folder.0 == AT_FDCWD {
+    if folder.0 == AT_FDCWD || path.starts_with(b"/") {
         return body(&Origin { context: &context, credentials: &credentials, start: None });
     }
     let file = file(task, folder)?;

@@ -11,7 +11,7 @@ use memory::{UserPtr, UserSlice, Writer};
 use sync::Once;
 use task::Task;
 use vfs::calls::{self, MountRequest, Place};
-use vfs::{FsContext, Last, Namespace, Origin};
+use vfs::{EntryFormat, FsContext, Last, Namespace, Origin};
 
 static NAMESPACE: Once<Arc<Namespace>> = Once::new();
 
@@ -29,11 +29,20 @@ fn at<R>(
     body: impl FnOnce(&Origin<'_>, &[u8]) -> Result<R, Errno>,
 ) -> Result<R, Errno> {
     let path = read_path(path)?;
-    with_origin(task, folder, |origin| body(origin, &path))
+    with_origin(task, folder, &path, |origin| body(origin, &path))
 }
 
+/// Flags of an `*at` call that knows those in `known`. EINVAL.
+fn at_flags(flags: u32, known: u32) -> Result<AtFlags, Errno> {
+    if flags & !known != 0 { Err(Errno::EINVAL) } else { Ok(AtFlags::from_bits_truncate(flags)) }
+}
+
+/// Flags of stat's family.
+const STAT_FLAGS: u32 = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | STAT_SYNC;
+const STAT_SYNC: u32 = AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC;
+
 pub fn newfstatat(task: &Task, folder: Fd, path: UserString, place: UserPtr<Stat>, flags: u32) -> Result<(), Errno> {
-    let flags = AtFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+    let flags = at_flags(flags, STAT_FLAGS)?;
     place.write(&at(task, folder, path, |origin, path| calls::stat_at(origin, path, flags))?)
 }
 
@@ -57,7 +66,10 @@ pub fn statx(
     mask: u32,
     place: UserPtr<Statx>,
 ) -> Result<(), Errno> {
-    let flags = AtFlags::from_bits(flags & !(AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC)).ok_or(Errno::EINVAL)?;
+    if mask & STATX__RESERVED != 0 || flags & STAT_SYNC == STAT_SYNC {
+        return Err(Errno::EINVAL);
+    }
+    let flags = at_flags(flags, STAT_FLAGS)?;
     place.write(&at(task, folder, path, |origin, path| calls::statx_at(origin, path, flags, mask))?)
 }
 
@@ -139,7 +151,7 @@ pub fn renameat2(
     let flags = RenameFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
     let new = read_path(new)?;
     at(task, old_folder, old, |old_origin, old| {
-        with_origin(task, folder, |origin| calls::rename_at(old_origin, old, origin, &new, flags))
+        with_origin(task, folder, &new, |origin| calls::rename_at(old_origin, old, origin, &new, flags))
     })
 }
 
@@ -164,7 +176,7 @@ pub fn linkat(
     }
     let new = read_path(new)?;
     at(task, old_folder, old, |old_origin, old| {
-        with_origin(task, folder, |origin| match old_origin.start {
+        with_origin(task, folder, &new, |origin| match old_origin.start {
             Some(unnamed) if old.is_empty() && flags & AT_EMPTY_PATH != 0 => calls::link_unnamed(unnamed, origin, &new),
             _ => calls::link_at(old_origin, old, origin, &new, flags & AT_SYMLINK_FOLLOW != 0),
         })
@@ -184,10 +196,14 @@ pub fn symlink(task: &Task, target: UserString, path: UserString) -> Result<(), 
     symlinkat(task, target, HERE, path)
 }
 
+pub fn fchmodat2(task: &Task, folder: Fd, path: UserString, mode: u32, flags: u32) -> Result<(), Errno> {
+    let flags = at_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
+    let last = if flags.contains(AtFlags::SYMLINK_NO_FOLLOW) { Last::Keep } else { Last::Follow };
+    at(task, folder, path, |origin, path| calls::change_mode_at(origin, Place::Path(path, last), flags, mode))
+}
+
 pub fn fchmodat(task: &Task, folder: Fd, path: UserString, mode: u32) -> Result<(), Errno> {
-    at(task, folder, path, |origin, path| {
-        calls::change_mode_at(origin, Place::Path(path, Last::Follow), AtFlags::empty(), mode)
-    })
+    fchmodat2(task, folder, path, mode, 0)
 }
 
 pub fn chmod(task: &Task, path: UserString, mode: u32) -> Result<(), Errno> {
@@ -196,7 +212,7 @@ pub fn chmod(task: &Task, path: UserString, mode: u32) -> Result<(), Errno> {
 
 pub fn fchmod(task: &Task, fd: Fd, mode: u32) -> Result<(), Errno> {
     let file = file(task, fd)?;
-    with_origin(task, HERE, |origin| calls::change_mode_at(origin, Place::File(&file), AtFlags::empty(), mode))
+    with_origin(task, HERE, b"", |origin| calls::change_mode_at(origin, Place::File(&file), AtFlags::empty(), mode))
 }
 
 /// An owner as chown(2) takes it: all ones changes nothing.
@@ -205,7 +221,7 @@ fn owner(number: u32) -> Option<u32> {
 }
 
 pub fn fchownat(task: &Task, folder: Fd, path: UserString, user: u32, group: u32, flags: u32) -> Result<(), Errno> {
-    let flags = AtFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+    let flags = at_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)?;
     let last = if flags.contains(AtFlags::SYMLINK_NO_FOLLOW) { Last::Keep } else { Last::Follow };
     at(task, folder, path, |origin, path| {
         calls::change_owner_at(origin, Place::Path(path, last), flags, owner(user), owner(group))
@@ -222,7 +238,7 @@ pub fn lchown(task: &Task, path: UserString, user: u32, group: u32) -> Result<()
 
 pub fn fchown(task: &Task, fd: Fd, user: u32, group: u32) -> Result<(), Errno> {
     let file = file(task, fd)?;
-    with_origin(task, HERE, |origin| {
+    with_origin(task, HERE, b"", |origin| {
         calls::change_owner_at(origin, Place::File(&file), AtFlags::empty(), owner(user), owner(group))
     })
 }
@@ -244,6 +260,9 @@ pub fn ftruncate(task: &Task, fd: Fd, size: i64) -> Result<(), Errno> {
 
 pub fn getcwd(task: &Task, buffer: usize, size: usize) -> Result<usize, Errno> {
     let context = task.files.context();
+    if context.current.dentry.is_deleted() {
+        return Err(Errno::ENOENT);
+    }
     let mut text = context.current.text(&context.root)?;
     text.push(0);
     if text.len() > size {
@@ -265,7 +284,8 @@ pub fn chdir(task: &Task, path: UserString) -> Result<(), Errno> {
 }
 
 pub fn fchdir(task: &Task, fd: Fd) -> Result<(), Errno> {
-    let context = with_origin(task, fd, |origin| calls::change_directory(origin, None))?;
+    file(task, fd)?;
+    let context = with_origin(task, fd, b"", |origin| calls::change_directory(origin, None))?;
     replace(task, context);
     Ok(())
 }
@@ -290,8 +310,12 @@ pub fn fstatfs(task: &Task, fd: Fd, place: UserPtr<Statfs>) -> Result<(), Errno>
     place.write(&calls::statfs(file(task, fd)?.path()))
 }
 
-pub fn getdents64(task: &Task, fd: Fd, buffer: usize, size: usize) -> Result<usize, Errno> {
-    file(task, fd)?.read_entries(&mut Writer::user(UserSlice::new(buffer, size)))
+pub fn getdents64(task: &Task, fd: Fd, buffer: usize, size: u32) -> Result<usize, Errno> {
+    file(task, fd)?.read_entries(&mut Writer::user(UserSlice::new(buffer, size as usize)), EntryFormat::New)
+}
+
+pub fn getdents(task: &Task, fd: Fd, buffer: usize, size: u32) -> Result<usize, Errno> {
+    file(task, fd)?.read_entries(&mut Writer::user(UserSlice::new(buffer, size as usize)), EntryFormat::Old)
 }
 
 pub fn sync(_: &Task) -> Result<(), Errno> {
@@ -317,10 +341,30 @@ pub fn mount(
     data: UserString,
 ) -> Result<(), Errno> {
     let namespace = NAMESPACE.get().ok_or(Errno::ENOSYS)?;
+    let is_kind_given = !kind.0.is_null();
     let (source, target, kind, data) = (optional(source)?, read_path(target)?, optional(kind)?, optional(data)?);
     let flags = MountFlags::from_bits_truncate(flags);
     let request = MountRequest { source: &source, target: &target, kind: &kind, flags, data: &data };
-    with_origin(task, HERE, |origin| calls::mount(vfs_of()?, namespace, origin, &request))
+    let other = MountFlags::REMOUNT
+        | MountFlags::BIND
+        | MountFlags::MOVE
+        | MountFlags::SHARED
+        | MountFlags::PRIVATE
+        | MountFlags::SLAVE
+        | MountFlags::UNBINDABLE;
+    if !is_kind_given && !flags.intersects(other) {
+        return Err(Errno::EINVAL);
+    }
+    with_origin(task, HERE, b"", |origin| calls::mount(vfs_of()?, namespace, origin, &request))
+}
+
+/// pivot_root(2): whoever stands in the old root goes along to the new one.
+pub fn pivot_root(task: &Task, new: UserString, old: UserString) -> Result<(), Errno> {
+    let namespace = NAMESPACE.get().ok_or(Errno::ENOSYS)?;
+    let (new, old) = (read_path(new)?, read_path(old)?);
+    let (from, to) = with_origin(task, HERE, b"", |origin| calls::pivot_root(namespace, origin, &new, &old))?;
+    task::files::move_all(&from, &to);
+    Ok(())
 }
 
 pub fn umount2(task: &Task, path: UserString, flags: u32) -> Result<(), Errno> {

@@ -57,7 +57,12 @@ impl FileOperations for PipeFile {
     }
 
     fn poll(&self, _: &OpenFile, registrations: Option<&mut Registrations>) -> PollEvents {
-        events(self.0.poll(registrations))
+        if let Some(registrations) = registrations
+            && self.0.register(registrations).is_err()
+        {
+            return PollEvents::ERROR;
+        }
+        PollEvents::from_bits_retain(self.0.readiness())
     }
 
     fn ioctl(&self, _: &OpenFile, command: u32, argument: usize) -> Result<usize, Errno> {
@@ -184,5 +189,5 @@ pub(crate) fn restartable<T>(result: Result<T, Errno>) -> Result<T, Failure> {
 #[inline]
 pub(crate) fn file(task: &Task, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
     let number = u32::try_from(fd.0).map_err(|_| Errno::EBADF)?;
-    task.files.descriptors().ok_or(Errno::EBADF)?.get(number)
+    task.files.open_file(number)
 }

@@ -5,7 +5,7 @@ use abi::raw::general::RLIMIT_NOFILE;
 use abi::time::{Timespec, Timeval};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use memory::{UserPtr, UserSlice};
+use memory::UserPtr;
 use sync::{Registrations, WaitError};
 use task::signals::SignalSet;
 use task::{Answer, Failure, Restart, Task};
@@ -22,68 +22,79 @@ struct Entry {
     file: Option<Arc<OpenFile>>,
 }
 
+impl Entry {
+    fn new(number: i32, wanted: PollEvents) -> Self {
+        Self { number, wanted, found: PollEvents::empty(), file: None }
+    }
+}
+
+/// Finds the files of all entries.
+fn find_files(task: &Task, entries: &mut [Entry]) {
+    if let Some(table) = task.files.descriptors() {
+        table.get_each(entries, |entry| entry.number, |entry, file| entry.file = file);
+    }
+}
+
 fn always() -> PollEvents {
     PollEvents::ERROR | PollEvents::HANG_UP | PollEvents::INVALID
 }
 
-/// Looks at every entry, joining queues where `registrations` are given; answers how many are ready.
-fn look(entries: &mut [Entry], mut registrations: Option<&mut Registrations>) -> usize {
+/// Looks at every entry; answers how many are ready.
+fn look(entries: &mut [Entry]) -> usize {
     let mut ready = 0;
-    for entry in entries.iter_mut() {
-        entry.found = match &entry.file {
-            Some(file) => file.poll(registrations.as_deref_mut()) & (entry.wanted | always()),
+    for entry in entries {
+        let found = match &entry.file {
+            Some(file) => file.poll(None),
             None if entry.number >= 0 => PollEvents::INVALID,
             None => PollEvents::empty(),
         };
+        entry.found = found & (entry.wanted | always());
         ready += usize::from(!entry.found.is_empty());
     }
     ready
 }
 
+/// Joins the queues that tell of changes. Before another look, so that no change falls between.
+fn join(entries: &[Entry], registrations: &mut Registrations) {
+    for file in entries.iter().filter_map(|entry| entry.file.as_ref()) {
+        let _ = file.poll(Some(registrations));
+    }
+}
+
 /// Waits until an entry is ready, a signal comes, or `deadline`. Answers how many are ready.
 fn wait(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, WaitError> {
-    let ready = look(entries, None);
+    let ready = look(entries);
     if ready > 0 || deadline == Some(0) {
         return Ok(ready);
     }
     let Some(mut registrations) = Registrations::for_current(entries.len()) else { return Ok(0) };
-    // Joined before the second look, so that no change falls between.
-    let ready = look(entries, Some(&mut registrations));
-    if ready > 0 {
-        return Ok(ready);
-    }
-    match registrations.wait(deadline, || Some(look(entries, None)).filter(|&ready| ready > 0)) {
+    join(entries, &mut registrations);
+    match registrations.wait(deadline, || Some(look(entries)).filter(|&ready| ready > 0)) {
         Err(WaitError::TimedOut) => Ok(0),
         other => other,
     }
-}
-
-fn open_file(task: &Task, number: i32) -> Option<Arc<OpenFile>> {
-    task.files.descriptors()?.get(u32::try_from(number).ok()?).ok()
 }
 
 fn poll_all(task: &Task, address: usize, count: usize, deadline: Option<u64>) -> Result<usize, Failure> {
     if count as u64 > task.limit(RLIMIT_NOFILE) {
         return Err(Errno::EINVAL.into());
     }
+    let given = UserPtr::<PollFd>::new(address).read_array(count)?;
     let mut entries = Vec::new();
     entries.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-    for index in 0..count {
-        let bytes: PollFd = UserPtr::<PollFd>::new(address).element(index).read()?;
-        let number = i32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    entries.extend(given.iter().map(|bytes| {
         let wanted = u32::from(u16::from_ne_bytes([bytes[4], bytes[5]]));
-        let entry = Entry {
-            number,
-            wanted: PollEvents::from_bits_retain(wanted),
-            found: PollEvents::empty(),
-            file: open_file(task, number),
-        };
-        entries.push(entry);
-    }
+        let number = i32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        Entry::new(number, PollEvents::from_bits_retain(wanted))
+    }));
+    find_files(task, &mut entries);
     let ready = wait(&mut entries, deadline);
-    for (index, entry) in entries.iter().enumerate() {
-        let place = address.wrapping_add(index * 8 + 6);
-        UserPtr::<u16>::new(place).write(&(entry.found.bits() as u16))?;
+    for (index, (entry, before)) in entries.iter().zip(&given).enumerate() {
+        // What stands there already need not be written: of many descriptors most are idle each time.
+        let found = (entry.found.bits() as u16).to_ne_bytes();
+        if found != before[6..] {
+            UserPtr::<[u8; 2]>::new(address.wrapping_add(index * 8 + 6)).write(&found)?;
+        }
     }
     ready.map_err(|_| Failure::Interrupted(Restart::WithoutHandler))
 }
@@ -112,7 +123,7 @@ fn block(failure: Failure) -> Failure {
     }
 }
 
-fn timespec(place: UserPtr<Timespec>) -> Result<Option<u64>, Errno> {
+pub(crate) fn timespec(place: UserPtr<Timespec>) -> Result<Option<u64>, Errno> {
     let Some(place) = place.non_null() else { return Ok(None) };
     let given = place.read()?;
     let time = time::Timespec::non_negative(given.seconds, given.nanoseconds).ok_or(Errno::EINVAL)?;
@@ -161,18 +172,21 @@ pub fn ppoll(
     answer
 }
 
-/// Largest number of descriptors in a set that is looked at: what the table can hold decides.
-fn set_bytes(count: usize) -> usize {
-    count.div_ceil(64) * 8
+/// Descriptors in a word of a set.
+const BITS: usize = 64;
+
+/// Reads a set of so many words; a null pointer is the empty set.
+fn read_set(address: usize, words: usize) -> Result<Vec<u64>, Errno> {
+    match UserPtr::<u64>::new(address).non_null() {
+        Some(set) => set.read_array(words),
+        None => empty_set(words),
+    }
 }
 
-fn read_set(address: usize, bytes: usize) -> Result<Vec<u8>, Errno> {
+fn empty_set(words: usize) -> Result<Vec<u64>, Errno> {
     let mut set = Vec::new();
-    set.try_reserve_exact(bytes).map_err(|_| Errno::ENOMEM)?;
-    set.resize(bytes, 0);
-    if address != 0 {
-        UserSlice::new(address, bytes).read(&mut set)?;
-    }
+    set.try_reserve_exact(words).map_err(|_| Errno::ENOMEM)?;
+    set.resize(words, 0);
     Ok(set)
 }
 
@@ -185,60 +199,80 @@ const WRITABLE: PollEvents =
     PollEvents::WRITE_BAND.union(PollEvents::WRITE_NORMAL).union(PollEvents::OUT).union(PollEvents::ERROR);
 const EXCEPTIONAL: PollEvents = PollEvents::PRIORITY;
 
-fn select_all(task: &Task, count: i32, sets: [usize; 3], deadline: Option<u64>) -> Result<usize, Failure> {
-    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?.min(1 << 20);
-    let bytes = set_bytes(count);
-    let given = [read_set(sets[0], bytes)?, read_set(sets[1], bytes)?, read_set(sets[2], bytes)?];
-    let has = |set: &[u8], number: usize| set[number / 8] >> (number % 8) & 1 != 0;
-    let kinds = [READABLE, WRITABLE, EXCEPTIONAL];
+/// The entries for the descriptors of three sets. ENOMEM.
+fn entries_of(sets: &[Vec<u64>; 3], count: usize) -> Result<Vec<Entry>, Errno> {
+    let word = |index: usize| {
+        let below = count - index * BITS;
+        let within = if below < BITS { (1 << below) - 1 } else { u64::MAX };
+        [sets[0][index] & within, sets[1][index] & within, sets[2][index] & within]
+    };
+    let words = sets[0].len();
+    let total =
+        (0..words).map(|index| word(index).into_iter().fold(0, |all, set| all | set).count_ones() as usize).sum();
     let mut entries = Vec::new();
-    for number in 0..count {
-        let mut wanted = PollEvents::empty();
-        for (set, kind) in given.iter().zip(kinds) {
-            if has(set, number) {
-                wanted |= kind;
-            }
+    entries.try_reserve_exact(total).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..words {
+        let [reading, writing, exceptional] = word(index);
+        let mut left = reading | writing | exceptional;
+        while left != 0 {
+            let bit = left & left.wrapping_neg();
+            let mut wanted = PollEvents::empty();
+            wanted.set(READABLE, reading & bit != 0);
+            wanted |= if writing & bit != 0 { WRITABLE } else { PollEvents::empty() };
+            wanted |= if exceptional & bit != 0 { EXCEPTIONAL } else { PollEvents::empty() };
+            entries.push(Entry::new((index * BITS) as i32 + left.trailing_zeros() as i32, wanted));
+            left ^= bit;
         }
-        if wanted.is_empty() {
-            continue;
-        }
-        let file = open_file(task, number as i32).ok_or(Errno::EBADF)?;
-        entries.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        entries.push(Entry { number: number as i32, wanted, found: PollEvents::empty(), file: Some(file) });
+    }
+    Ok(entries)
+}
+
+fn select_all(task: &Task, count: i32, sets: [usize; 3], deadline: Option<u64>) -> Result<usize, Failure> {
+    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
+    // Beyond the table nothing is open, and Linux does not look there.
+    let count = count.min(task.files.descriptors().map_or(0, |table| table.capacity()));
+    let words = count.div_ceil(BITS);
+    let given = [read_set(sets[0], words)?, read_set(sets[1], words)?, read_set(sets[2], words)?];
+    let mut entries = entries_of(&given, count)?;
+    find_files(task, &mut entries);
+    if entries.iter().any(|entry| entry.file.is_none()) {
+        return Err(Errno::EBADF.into());
     }
     // Errors and hang-ups that no set asks for do not end a select.
-    wait_for_sets(&mut entries, deadline).map_err(|_| Failure::Interrupted(Restart::WithoutHandler))?;
+    let found = wait_for_sets(&mut entries, deadline).map_err(|_| Failure::Interrupted(Restart::WithoutHandler))?;
+    if found == 0 {
+        entries.clear();
+    }
     let mut ready = 0;
-    for ((address, set), kind) in sets.into_iter().zip(&given).zip(kinds) {
-        let mut result = read_set(0, bytes)?;
-        for entry in &entries {
-            let number = entry.number as usize;
-            if has(set, number) && entry.found.intersects(kind) {
-                result[number / 8] |= 1 << (number % 8);
+    for ((address, set), kind) in sets.into_iter().zip(&given).zip([READABLE, WRITABLE, EXCEPTIONAL]) {
+        if address == 0 {
+            continue;
+        }
+        let mut result = empty_set(words)?;
+        for entry in entries.iter().filter(|entry| entry.found.intersects(kind)) {
+            let (word, bit) = (entry.number as usize / BITS, 1 << (entry.number as usize % BITS));
+            if set[word] & bit != 0 {
+                result[word] |= bit;
                 ready += 1;
             }
         }
-        if address != 0 {
-            UserSlice::new(address, bytes).write(&result)?;
-        }
+        UserPtr::<u64>::new(address).write_array(&result)?;
     }
     Ok(ready)
 }
 
 fn wait_for_sets(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, WaitError> {
-    let relevant = |entries: &mut [Entry], registrations: Option<&mut Registrations>| {
-        look(entries, registrations);
-        entries.iter().filter(|entry| entry.found.intersects(entry.wanted)).count()
+    let relevant = |entries: &mut [Entry]| {
+        let any = look(entries) > 0;
+        if any { entries.iter().filter(|entry| entry.found.intersects(entry.wanted)).count() } else { 0 }
     };
-    let ready = relevant(entries, None);
+    let ready = relevant(entries);
     if ready > 0 || deadline == Some(0) {
         return Ok(ready);
     }
     let Some(mut registrations) = Registrations::for_current(entries.len()) else { return Ok(0) };
-    if relevant(entries, Some(&mut registrations)) > 0 {
-        return Ok(1);
-    }
-    match registrations.wait(deadline, || Some(relevant(entries, None)).filter(|&ready| ready > 0)) {
+    join(entries, &mut registrations);
+    match registrations.wait(deadline, || Some(relevant(entries)).filter(|&ready| ready > 0)) {
         Err(WaitError::TimedOut) => Ok(0),
         other => other,
     }

@@ -61,19 +61,39 @@ pub fn clone(
     tls: u64,
 ) -> Answer {
     let flags = flags & 0xffff_ffff;
-    if flags & u64::from(CLONE_PIDFD) != 0 {
-        task::stub("clone: CLONE_PIDFD");
+    let wants_file = flags & u64::from(CLONE_PIDFD) != 0;
+    if wants_file && flags & u64::from(CLONE_PARENT_SETTID) != 0 {
+        // Both would write to the same place.
         return Err(Errno::EINVAL.into());
     }
     let arguments = CloneArguments {
-        flags: flags & !u64::from(CSIGNAL),
+        flags: flags & !u64::from(CSIGNAL | CLONE_PIDFD),
         exit_signal: (flags & u64::from(CSIGNAL)) as u32,
         stack,
         parent_tid,
         child_tid,
         tls,
     };
+    if wants_file {
+        return clone_with_file(task, context, arguments, parent_tid);
+    }
     task::fork::clone(task, context, arguments).map(|pid| pid as usize)
+}
+
+/// CLONE_PIDFD: makes the child, and a descriptor for it whose number is written to `place` before the child runs.
+fn clone_with_file(task: &Task, context: &UserContext, arguments: CloneArguments, place: usize) -> Answer {
+    if arguments.flags & task::fork::NOT_WITH_PIDFD != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let table = crate::files::table(task)?;
+    let reserved = table.reserve(0, true, task.limit(RLIMIT_NOFILE))?;
+    UserPtr::<i32>::new(place).write(&(reserved.number() as i32))?;
+    let made = task::fork::clone_observed(task, context, arguments, |process| {
+        if let Ok(opened) = crate::process_files::open(task, process, false) {
+            reserved.fill(opened);
+        }
+    });
+    made.map(|pid| pid as usize)
 }
 
 /// Bytes of the first version of `struct clone_args`.
@@ -94,12 +114,9 @@ pub fn clone3(task: &Task, context: &mut UserContext, address: usize, size: usiz
             return Err(Errno::E2BIG.into());
         }
     }
-    let beyond = given.set_tid != 0
-        || given.set_tid_size != 0
-        || given.flags & u64::from(CLONE_PIDFD) != 0
-        || given.flags & CLONE_INTO_CGROUP != 0;
+    let beyond = given.set_tid != 0 || given.set_tid_size != 0 || given.flags & CLONE_INTO_CGROUP != 0;
     if beyond {
-        task::stub("clone3: set_tid, CLONE_PIDFD, CLONE_INTO_CGROUP");
+        task::stub("clone3: set_tid, CLONE_INTO_CGROUP");
         return Err(Errno::EINVAL.into());
     }
     let contradicts = given.flags & u64::from(CSIGNAL | CLONE_DETACHED) != 0
@@ -110,18 +127,39 @@ pub fn clone3(task: &Task, context: &mut UserContext, address: usize, size: usiz
         return Err(Errno::EINVAL.into());
     }
     let arguments = CloneArguments {
-        flags: given.flags,
+        flags: given.flags & !u64::from(CLONE_PIDFD),
         exit_signal: given.exit_signal as u32,
         stack: given.stack.wrapping_add(given.stack_size),
         parent_tid: given.parent_tid as usize,
         child_tid: given.child_tid as usize,
         tls: given.tls,
     };
+    if given.flags & u64::from(CLONE_PIDFD) != 0 {
+        return clone_with_file(task, context, arguments, given.pidfd as usize);
+    }
     task::fork::clone(task, context, arguments).map(|pid| pid as usize)
 }
 
+/// unshare(2), of what need not have namespaces.
+pub fn unshare(task: &Task, flags: u32) -> Result<(), Errno> {
+    if flags & !(CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM) != 0 {
+        task::stub("unshare: namespaces");
+        return Err(Errno::EINVAL);
+    }
+    if flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM) != 0 && task.process.thread_count() > 1 {
+        return Err(Errno::EINVAL);
+    }
+    if flags & CLONE_FILES != 0 {
+        task.files.unshare_descriptors()?;
+    }
+    if flags & CLONE_FS != 0 {
+        task.files.unshare_context();
+    }
+    Ok(())
+}
+
 fn rusage(found: &Found) -> Rusage {
-    Rusage { user_time: timeval(found.user_time), system_time: timeval(found.system_time), ..Rusage::default() }
+    crate::resources::rusage(&found.used)
 }
 
 pub(crate) fn timeval(nanoseconds: u64) -> Timeval {
@@ -177,14 +215,16 @@ pub fn waitid(
     if options & !known != 0 || options & (WEXITED | WSTOPPED | WCONTINUED) == 0 {
         return Err(Errno::EINVAL.into());
     }
+    let mut may_block = true;
     let which = match kind {
         P_ALL => Which::Any,
         P_PID if id as i32 > 0 => Which::Process(id),
         P_PGID if id as i32 > 0 => Which::Group(id),
         P_PGID if id == 0 => Which::Group(task.process.group()),
-        P_PIDFD => {
-            task::stub("waitid: P_PIDFD");
-            return Err(Errno::EINVAL.into());
+        P_PIDFD if id as i32 >= 0 => {
+            let (process, nonblocking) = crate::process_files::process_of(task, crate::Fd(id as i32))?;
+            may_block = !nonblocking;
+            Which::Process(process.pid)
         }
         _ => return Err(Errno::EINVAL.into()),
     };
@@ -192,11 +232,14 @@ pub fn waitid(
         exited: options & WEXITED != 0,
         stopped: options & WSTOPPED != 0,
         continued: options & WCONTINUED != 0,
-        no_hang: options & WNOHANG != 0,
+        no_hang: options & WNOHANG != 0 || !may_block,
         no_wait: options & WNOWAIT != 0,
         clone_children: clone_children(options),
     };
     let found = task::wait::wait(task, which, wanted)?;
+    if found.is_none() && !may_block && options & WNOHANG == 0 {
+        return Err(Errno::EAGAIN.into());
+    }
     if let (Some(found), Some(usage)) = (&found, usage.non_null()) {
         usage.write(&rusage(found))?;
     }

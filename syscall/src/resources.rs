@@ -91,17 +91,22 @@ pub fn getrusage(task: &Task, who: i32, place: UserPtr<Rusage>) -> Result<(), Er
         RUSAGE_CHILDREN => usage::of_children(&task.process),
         _ => return Err(Errno::EINVAL),
     };
-    // Of children nobody keeps the largest resident set.
-    let peak = if who == RUSAGE_CHILDREN { 0 } else { task.space().map_or(0, |space| space.usage().resident_peak) };
-    place.write(&Rusage {
+    let now = if who == RUSAGE_CHILDREN { 0 } else { task.space().map_or(0, |space| space.usage().resident_peak) };
+    place.write(&rusage(&Usage { resident_peak: used.resident_peak.max(now), ..used }))
+}
+
+/// As user space has it.
+pub(crate) fn rusage(used: &Usage) -> Rusage {
+    Rusage {
         user_time: timeval(used.user),
         system_time: timeval(used.system),
-        max_resident: count((peak.saturating_mul(PAGE_SIZE / 1024)) as u64),
+        max_resident: count(used.resident_peak.saturating_mul(PAGE_SIZE / 1024) as u64),
         minor_faults: count(used.minor_faults),
         major_faults: count(used.major_faults),
         voluntary_switches: count(used.voluntary_switches),
+        involuntary_switches: count(used.involuntary_switches),
         ..Rusage::default()
-    })
+    }
 }
 
 /// times(2): answers ticks of 1/100 s since boot.

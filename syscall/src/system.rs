@@ -3,75 +3,40 @@ use abi::Errno;
 use abi::raw::general::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
 use abi::system::{Sysinfo, Utsname};
 use memory::{UserPtr, UserSlice};
-use sync::{Preempt, Rank, SpinLock};
 use task::Task;
+use task::names::{self, Which, padded};
 use vfs::Capabilities;
 
-/// Longest host or domain name.
-const NAME: usize = 64;
-
-struct Names {
-    host: [u8; NAME + 1],
-    domain: [u8; NAME + 1],
-}
-
-static NAMES: SpinLock<Names, Preempt> =
-    SpinLock::new(Rank::Leaf, Names { host: padded(b"(none)"), domain: padded(b"(none)") });
-
-const fn padded(text: &[u8]) -> [u8; NAME + 1] {
-    let mut field = [0; NAME + 1];
-    let mut index = 0;
-    while index < text.len() {
-        field[index] = text[index];
-        index += 1;
-    }
-    field
-}
-
-/// What uname(2) calls the kernel's release.
-pub const RELEASE: &str = "6.6.0-birgus";
-/// Its version, which programs only show.
-pub const VERSION: &str = "#1 SMP PREEMPT_DYNAMIC Birgus";
-
 pub fn uname(_: &Task, buffer: UserPtr<Utsname>) -> Result<(), Errno> {
-    let (nodename, domainname) = {
-        let names = NAMES.lock();
-        (names.host, names.domain)
-    };
     buffer.write(&Utsname {
-        sysname: padded(b"Linux"),
-        nodename,
-        release: padded(RELEASE.as_bytes()),
-        version: padded(VERSION.as_bytes()),
-        machine: padded(b"x86_64"),
-        domainname,
+        sysname: padded(names::TYPE.as_bytes()),
+        nodename: names::get(Which::Host),
+        release: padded(names::RELEASE.as_bytes()),
+        version: padded(names::VERSION.as_bytes()),
+        machine: padded(names::MACHINE.as_bytes()),
+        domainname: names::get(Which::Domain),
     })
 }
 
-fn set_name(
-    task: &Task,
-    buffer: usize,
-    length: usize,
-    choose: impl FnOnce(&mut Names) -> &mut [u8; NAME + 1],
-) -> Result<(), Errno> {
+fn set_name(task: &Task, buffer: usize, length: usize, which: Which) -> Result<(), Errno> {
     if !task.credentials().has(Capabilities::SYS_ADMIN) {
         return Err(Errno::EPERM);
     }
-    if length > NAME {
+    if length > names::LONGEST {
         return Err(Errno::EINVAL);
     }
-    let mut name = [0; NAME + 1];
+    let mut name = padded(b"");
     UserSlice::new(buffer, length).read(&mut name[..length])?;
-    *choose(&mut NAMES.lock()) = name;
+    names::set(which, name);
     Ok(())
 }
 
 pub fn sethostname(task: &Task, buffer: usize, length: usize) -> Result<(), Errno> {
-    set_name(task, buffer, length, |names| &mut names.host)
+    set_name(task, buffer, length, Which::Host)
 }
 
 pub fn setdomainname(task: &Task, buffer: usize, length: usize) -> Result<(), Errno> {
-    set_name(task, buffer, length, |names| &mut names.domain)
+    set_name(task, buffer, length, Which::Domain)
 }
 
 pub fn sysinfo(_: &Task, buffer: UserPtr<Sysinfo>) -> Result<(), Errno> {

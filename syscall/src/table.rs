@@ -2,8 +2,9 @@
 use crate::dispatch::missing;
 use crate::handler::Handler;
 use crate::{
-    credentials, files, futex, memory_calls as memory, paths, pipes, poll, process, resources, signals, system,
-    time_calls as time,
+    attributes, credentials, descriptors, epoll, execute, files, futex, locks, memory_calls as memory, paths, pipes,
+    poll, process, process_files, resources, signal_files, signals, storage, system, time_calls as time, timer_files,
+    timers, times, vectors,
 };
 use abi::raw::general as numbers;
 use task::{Answer, Task};
@@ -85,6 +86,11 @@ mod paste_number {
         fcntl = __NR_fcntl; ioctl = __NR_ioctl; execve = __NR_execve; execveat = __NR_execveat; pipe = __NR_pipe; pipe2 = __NR_pipe2;
 
         newfstatat = __NR_newfstatat; stat = __NR_stat; lstat = __NR_lstat; fstat = __NR_fstat; statx = __NR_statx; faccessat = __NR_faccessat; faccessat2 = __NR_faccessat2; access = __NR_access; readlinkat = __NR_readlinkat; readlink = __NR_readlink; mkdirat = __NR_mkdirat; mkdir = __NR_mkdir; mknodat = __NR_mknodat; mknod = __NR_mknod; unlinkat = __NR_unlinkat; unlink = __NR_unlink; rmdir = __NR_rmdir; renameat2 = __NR_renameat2; renameat = __NR_renameat; rename = __NR_rename; linkat = __NR_linkat; link = __NR_link; symlinkat = __NR_symlinkat; symlink = __NR_symlink; fchmodat = __NR_fchmodat; chmod = __NR_chmod; fchmod = __NR_fchmod; fchownat = __NR_fchownat; chown = __NR_chown; lchown = __NR_lchown; fchown = __NR_fchown; truncate = __NR_truncate; ftruncate = __NR_ftruncate; getcwd = __NR_getcwd; chdir = __NR_chdir; fchdir = __NR_fchdir; chroot = __NR_chroot; umask = __NR_umask; statfs = __NR_statfs; fstatfs = __NR_fstatfs; getdents64 = __NR_getdents64; sync = __NR_sync; fsync = __NR_fsync; mount = __NR_mount; umount2 = __NR_umount2; fdatasync = __NR_fdatasync;
+        memfd_create = __NR_memfd_create; utimensat = __NR_utimensat; futimesat = __NR_futimesat; utimes = __NR_utimes; utime = __NR_utime; fallocate = __NR_fallocate; flock = __NR_flock; getdents = __NR_getdents; readahead = __NR_readahead; fadvise64 = __NR_fadvise64; close_range = __NR_close_range; preadv2 = __NR_preadv2; pwritev2 = __NR_pwritev2; sync_file_range = __NR_sync_file_range; syncfs = __NR_syncfs; fchmodat2 = __NR_fchmodat2; unshare = __NR_unshare;
+        getxattr = __NR_getxattr; lgetxattr = __NR_lgetxattr; fgetxattr = __NR_fgetxattr; setxattr = __NR_setxattr; lsetxattr = __NR_lsetxattr; fsetxattr = __NR_fsetxattr; listxattr = __NR_listxattr; llistxattr = __NR_llistxattr; flistxattr = __NR_flistxattr; removexattr = __NR_removexattr; lremovexattr = __NR_lremovexattr; fremovexattr = __NR_fremovexattr; pivot_root = __NR_pivot_root;
+        epoll_create = __NR_epoll_create; epoll_create1 = __NR_epoll_create1; epoll_ctl = __NR_epoll_ctl; epoll_wait = __NR_epoll_wait; epoll_pwait = __NR_epoll_pwait; epoll_pwait2 = __NR_epoll_pwait2;
+        signalfd = __NR_signalfd; signalfd4 = __NR_signalfd4; timerfd_create = __NR_timerfd_create; timerfd_settime = __NR_timerfd_settime; timerfd_gettime = __NR_timerfd_gettime; pidfd_open = __NR_pidfd_open; pidfd_send_signal = __NR_pidfd_send_signal; pidfd_getfd = __NR_pidfd_getfd;
+        timer_create = __NR_timer_create; timer_settime = __NR_timer_settime; timer_gettime = __NR_timer_gettime; timer_getoverrun = __NR_timer_getoverrun; timer_delete = __NR_timer_delete;
         eventfd = __NR_eventfd; eventfd2 = __NR_eventfd2; poll = __NR_poll; ppoll = __NR_ppoll; select = __NR_select; pselect6 = __NR_pselect6;
         getuid = __NR_getuid; geteuid = __NR_geteuid; getgid = __NR_getgid; getegid = __NR_getegid; getresuid = __NR_getresuid;
         getresgid = __NR_getresgid; setuid = __NR_setuid; setgid = __NR_setgid; setreuid = __NR_setreuid; setregid = __NR_setregid;
@@ -187,25 +193,25 @@ rows! {
     open 5 => files::open;
     openat 295 => files::openat;
     creat 8 => files::creat;
-    close 6 => files::close;
+    close 6 => descriptors::close;
     read 3 => files::read;
     write 4 => files::write;
     pread64 - => files::pread64;
     pwrite64 - => files::pwrite64;
-    readv - => files::readv;
-    writev - => files::writev;
-    preadv - => files::preadv;
-    pwritev - => files::pwritev;
+    readv - => vectors::readv;
+    writev - => vectors::writev;
+    preadv - => vectors::preadv;
+    pwritev - => vectors::pwritev;
     lseek - => files::lseek;
     sendfile - => files::sendfile;
     copy_file_range 377 => files::copy_file_range;
-    dup 41 => files::dup;
-    dup2 63 => files::dup2;
-    dup3 330 => files::dup3;
-    fcntl - => files::fcntl;
+    dup 41 => descriptors::dup;
+    dup2 63 => descriptors::dup2;
+    dup3 330 => descriptors::dup3;
+    fcntl - => descriptors::fcntl;
     ioctl 54 => files::ioctl;
-    execve - => files::execve;
-    execveat - => files::execveat;
+    execve - => execute::execve;
+    execveat - => execute::execveat;
     pipe 42 => pipes::pipe;
     pipe2 331 => pipes::pipe2;
     eventfd 323 => pipes::eventfd;
@@ -262,6 +268,60 @@ rows! {
     umount2 52 => paths::umount2;
     fdatasync 148 => paths::fsync;
 
+    memfd_create 356 => storage::memfd_create;
+    fallocate - => storage::fallocate;
+    readahead - => storage::readahead;
+    fadvise64 - => storage::fadvise64;
+    sync_file_range - => storage::sync_file_range;
+    syncfs 344 => storage::syncfs;
+    utimensat - => times::utimensat;
+    futimesat - => times::futimesat;
+    utimes - => times::utimes;
+    utime - => times::utime;
+    flock 143 => locks::flock;
+    getdents - => paths::getdents;
+    close_range 436 => descriptors::close_range;
+    preadv2 - => vectors::preadv2;
+    pwritev2 - => vectors::pwritev2;
+    fchmodat2 452 => paths::fchmodat2;
+    unshare 310 => process::unshare;
+
+    getxattr 229 => attributes::getxattr;
+    lgetxattr 230 => attributes::lgetxattr;
+    fgetxattr 231 => attributes::fgetxattr;
+    setxattr 226 => attributes::setxattr;
+    lsetxattr 227 => attributes::lsetxattr;
+    fsetxattr 228 => attributes::fsetxattr;
+    listxattr 232 => attributes::listxattr;
+    llistxattr 233 => attributes::llistxattr;
+    flistxattr 234 => attributes::flistxattr;
+    removexattr 235 => attributes::removexattr;
+    lremovexattr 236 => attributes::lremovexattr;
+    fremovexattr 237 => attributes::fremovexattr;
+    pivot_root 217 => paths::pivot_root;
+
+    epoll_create 254 => epoll::epoll_create;
+    epoll_create1 329 => epoll::epoll_create1;
+    epoll_ctl 255 => epoll::epoll_ctl;
+    epoll_wait 256 => epoll::epoll_wait;
+    epoll_pwait 319 => epoll::epoll_pwait;
+    epoll_pwait2 - => epoll::epoll_pwait2;
+
+    signalfd 321 => signal_files::signalfd;
+    signalfd4 327 => signal_files::signalfd4;
+    timerfd_create 322 => timer_files::timerfd_create;
+    timerfd_settime - => timer_files::timerfd_settime;
+    timerfd_gettime - => timer_files::timerfd_gettime;
+    pidfd_open 434 => process_files::pidfd_open;
+    pidfd_send_signal 424 => process_files::pidfd_send_signal;
+    pidfd_getfd 438 => process_files::pidfd_getfd;
+
+    timer_create - => timers::timer_create;
+    timer_settime - => timers::timer_settime;
+    timer_gettime - => timers::timer_gettime;
+    timer_getoverrun 262 => timers::timer_getoverrun;
+    timer_delete 263 => timers::timer_delete;
+
     getuid 199 => credentials::getuid;
     geteuid 201 => credentials::geteuid;
     getgid 200 => credentials::getgid;
@@ -310,7 +370,8 @@ static BY_COMPATIBLE_NUMBER: [Function; LIMIT] = {
 
 #[inline(always)]
 pub(crate) fn native(number: u64) -> Function {
-    match NATIVE.get(number as usize) {
+    // Linux looks at the lower half of RAX only.
+    match NATIVE.get(number as u32 as usize) {
         Some(function) => *function,
         None => missing,
     }

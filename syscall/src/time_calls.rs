@@ -4,9 +4,12 @@ use abi::Errno;
 use abi::raw::general::*;
 use abi::time::{Itimerval, Timespec, Timeval, Timezone};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use memory::UserPtr;
 use sync::{Preempt, Rank, Sleep, SpinLock, WaitError, WaitQueue};
+use task::clock_timers::{self, Portion, TimerClock};
+use task::process::Process;
 use task::timers::{self, Setting};
 use task::{Answer, Failure, Restart, Task, usage};
 use time::{NANOSECONDS_PER_SECOND, TICK_NS};
@@ -20,55 +23,105 @@ static TIME_ZONE: SpinLock<Timezone, Preempt> =
 static SETTINGS: AtomicU64 = AtomicU64::new(0);
 static CLOCK_WAS_SET: WaitQueue = WaitQueue::new();
 
-/// A clock that programs name. Those of other processes, of devices and of alarms are not here: EINVAL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ClockId {
+/// A clock that programs name. Those of devices are not here: EINVAL.
+#[derive(Clone, Debug)]
+pub(crate) enum ClockId {
     Real,
     Atomic,
     /// CLOCK_MONOTONIC and CLOCK_BOOTTIME: there is no suspend.
     Monotonic,
+    /// The same two, which wake a machine that sleeps: none does.
+    RealAlarm,
+    MonotonicAlarm,
     /// As the others, but nothing can sleep by it: raw, and the coarse ones with a tick's resolution.
     Raw,
     RealCoarse,
     MonotonicCoarse,
-    Process,
-    Thread,
+    Process(Arc<Process>, Portion),
+    Thread(Arc<Task>, Portion),
 }
 
+/// In a negative number: which time of what (linux/posix-timers.h).
+const CLOCK_KIND: i32 = 3;
+const CLOCK_OF_THREAD: i32 = 4;
+const CLOCK_VIRTUAL: i32 = 1;
+const CLOCK_OF_DEVICE: i32 = 3;
+
 impl ClockId {
-    fn new(number: i32) -> Result<Self, Errno> {
-        Ok(match u32::try_from(number).map_err(|_| stub_dynamic())? {
+    pub(crate) fn new(task: &Task, number: i32) -> Result<Self, Errno> {
+        let Ok(positive) = u32::try_from(number) else { return Self::of_others(task, number) };
+        Ok(match positive {
             CLOCK_REALTIME => Self::Real,
             CLOCK_TAI => Self::Atomic,
             CLOCK_MONOTONIC | CLOCK_BOOTTIME => Self::Monotonic,
             CLOCK_MONOTONIC_RAW => Self::Raw,
             CLOCK_REALTIME_COARSE => Self::RealCoarse,
             CLOCK_MONOTONIC_COARSE => Self::MonotonicCoarse,
-            CLOCK_PROCESS_CPUTIME_ID => Self::Process,
-            CLOCK_THREAD_CPUTIME_ID => Self::Thread,
+            CLOCK_REALTIME_ALARM => Self::RealAlarm,
+            CLOCK_BOOTTIME_ALARM => Self::MonotonicAlarm,
+            CLOCK_PROCESS_CPUTIME_ID => Self::Process(task.process.clone(), Portion::All),
+            CLOCK_THREAD_CPUTIME_ID => Self::Thread(itself(task)?, Portion::All),
             _ => return Err(Errno::EINVAL),
         })
     }
 
-    fn read(self, task: &Task) -> time::Timespec {
+    /// Clocks of processes and threads by their numbers (clock_getcpuclockid(3)).
+    fn of_others(task: &Task, number: i32) -> Result<Self, Errno> {
+        let kind = number & CLOCK_KIND;
+        if kind == CLOCK_OF_DEVICE {
+            task::stub("clocks of devices");
+            return Err(Errno::EINVAL);
+        }
+        let portion = if kind == CLOCK_VIRTUAL { Portion::User } else { Portion::All };
+        let id = !(number >> 3) as u32;
+        if number & CLOCK_OF_THREAD != 0 {
+            let found = if id == 0 { Some(itself(task)?) } else { task::tree::find_task(id) };
+            let own = found.filter(|other| other.process.pid == task.process.pid);
+            return Ok(Self::Thread(own.ok_or(Errno::EINVAL)?, portion));
+        }
+        let process = if id == 0 { Some(task.process.clone()) } else { task::tree::find_process(id) };
+        Ok(Self::Process(process.ok_or(Errno::EINVAL)?, portion))
+    }
+
+    fn read(&self) -> time::Timespec {
         match self {
-            Self::Real | Self::RealCoarse => scheduler::realtime(),
-            Self::Monotonic | Self::Raw | Self::MonotonicCoarse => time::Timespec::from_ns(sync::now()),
+            Self::Real | Self::RealCoarse | Self::RealAlarm => scheduler::realtime(),
+            Self::Monotonic | Self::Raw | Self::MonotonicCoarse | Self::MonotonicAlarm => {
+                time::Timespec::from_ns(sync::now())
+            }
             Self::Atomic => scheduler::realtime().saturating_add(atomic_offset()),
-            Self::Process => time::Timespec::from_ns(usage::of_process(&task.process).total()),
-            Self::Thread => time::Timespec::from_ns(usage::of_thread(task).total()),
+            Self::Process(process, portion) => time::Timespec::from_ns(portion.of(usage::of_process(process))),
+            Self::Thread(task, portion) => time::Timespec::from_ns(portion.of(usage::of_thread(task))),
         }
     }
 
-    fn resolution(self) -> u64 {
+    fn resolution(&self) -> u64 {
         if matches!(self, Self::RealCoarse | Self::MonotonicCoarse) { TICK_NS } else { 1 }
+    }
+
+    /// As what timers follow. EOPNOTSUPP; EPERM for alarms.
+    pub(crate) fn timer_clock(&self, task: &Task) -> Result<TimerClock, Errno> {
+        let alarm = matches!(self, Self::RealAlarm | Self::MonotonicAlarm);
+        if alarm && !task.credentials().has(Capabilities::WAKE_ALARM) {
+            return Err(Errno::EPERM);
+        }
+        Ok(match self {
+            Self::Real | Self::RealAlarm => TimerClock::Real,
+            Self::Monotonic | Self::MonotonicAlarm => TimerClock::Monotonic,
+            Self::Process(process, portion) => TimerClock::Process(Arc::downgrade(process), *portion),
+            Self::Thread(task, portion) => TimerClock::Thread(Arc::downgrade(task), *portion),
+            Self::Atomic => {
+                task::stub("timer_create: CLOCK_TAI");
+                return Err(Errno::EOPNOTSUPP);
+            }
+            _ => return Err(Errno::EOPNOTSUPP),
+        })
     }
 }
 
-#[cold]
-fn stub_dynamic() -> Errno {
-    task::stub("clocks: those of other processes and of devices");
-    Errno::EINVAL
+/// The task as others hold it.
+fn itself(task: &Task) -> Result<Arc<Task>, Errno> {
+    task::tree::find_task(task.tid).ok_or(Errno::EINVAL)
 }
 
 /// What TAI is ahead of UTC.
@@ -81,17 +134,17 @@ fn to_user(time: time::Timespec) -> Timespec {
 }
 
 pub fn clock_gettime(task: &Task, clock: i32, place: UserPtr<Timespec>) -> Result<(), Errno> {
-    place.write(&to_user(ClockId::new(clock)?.read(task)))
+    place.write(&to_user(ClockId::new(task, clock)?.read()))
 }
 
-pub fn clock_getres(_: &Task, clock: i32, place: UserPtr<Timespec>) -> Result<(), Errno> {
-    let resolution = ClockId::new(clock)?.resolution();
+pub fn clock_getres(task: &Task, clock: i32, place: UserPtr<Timespec>) -> Result<(), Errno> {
+    let resolution = ClockId::new(task, clock)?.resolution();
     place.non_null().map_or(Ok(()), |place| place.write(&to_user(time::Timespec::from_ns(resolution))))
 }
 
 /// clock_settime(2): CLOCK_REALTIME alone can be set.
 pub fn clock_settime(task: &Task, clock: i32, place: UserPtr<Timespec>) -> Result<(), Errno> {
-    if ClockId::new(clock)? != ClockId::Real {
+    if !matches!(ClockId::new(task, clock)?, ClockId::Real) {
         return Err(Errno::EINVAL);
     }
     let wanted = place.read()?;
@@ -102,7 +155,7 @@ pub fn clock_settime(task: &Task, clock: i32, place: UserPtr<Timespec>) -> Resul
 fn set_realtime(task: &Task, wanted: Option<time::Timespec>) -> Result<(), Errno> {
     let wanted = wanted.filter(|wanted| wanted.is_settable()).ok_or(Errno::EINVAL)?;
     may_set_time(task)?;
-    if !scheduler::set_realtime(wanted) {
+    if !task::realtime::set(wanted) {
         return Err(Errno::EINVAL);
     }
     SETTINGS.fetch_add(1, Ordering::Release);
@@ -178,10 +231,10 @@ pub fn clock_nanosleep(
     if clock == CLOCK_REALTIME_ALARM as i32 || clock == CLOCK_BOOTTIME_ALARM as i32 {
         return Err(Errno::EOPNOTSUPP.into());
     }
-    let clock = ClockId::new(clock)?;
+    let clock = ClockId::new(task, clock)?;
     match clock {
         ClockId::Real | ClockId::Atomic | ClockId::Monotonic => {}
-        ClockId::Process => {
+        ClockId::Process(..) => {
             task::stub("clock_nanosleep: CLOCK_PROCESS_CPUTIME_ID");
             return Err(Errno::EOPNOTSUPP.into());
         }
@@ -250,14 +303,12 @@ pub fn alarm(task: &Task, seconds: u32) -> Result<usize, Errno> {
     Ok((whole + u64::from(up)) as usize)
 }
 
-/// EINVAL for all but ITIMER_REAL.
-fn check_timer(which: u32) -> Result<(), Errno> {
+/// Which processor time an interval timer counts, and its signal; `None` for ITIMER_REAL. EINVAL.
+fn counted(which: u32) -> Result<Option<(Portion, u32)>, Errno> {
     match which {
-        ITIMER_REAL => Ok(()),
-        ITIMER_VIRTUAL | ITIMER_PROF => {
-            task::stub("setitimer: ITIMER_VIRTUAL, ITIMER_PROF");
-            Err(Errno::EINVAL)
-        }
+        ITIMER_REAL => Ok(None),
+        ITIMER_VIRTUAL => Ok(Some((Portion::User, SIGVTALRM))),
+        ITIMER_PROF => Ok(Some((Portion::All, SIGPROF))),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -269,8 +320,11 @@ fn show(setting: Setting) -> Itimerval {
 }
 
 pub fn getitimer(task: &Task, which: u32, place: UserPtr<Itimerval>) -> Result<(), Errno> {
-    check_timer(which)?;
-    place.write(&show(timers::real(&task.process)))
+    let setting = match counted(which)? {
+        None => timers::real(&task.process),
+        Some((portion, _)) => clock_timers::get_interval(&task.process, portion),
+    };
+    place.write(&show(setting))
 }
 
 /// setitimer(2). Without a new value the timer is taken away, as Linux does for programs that rely on it.
@@ -282,7 +336,9 @@ pub fn setitimer(task: &Task, which: u32, new: UserPtr<Itimerval>, old: UserPtr<
         length.map(time::Timespec::to_ns_saturating).ok_or(Errno::EINVAL)
     };
     let wanted = Setting { remaining: length(given.value)?, period: length(given.interval)? };
-    check_timer(which)?;
-    let before = timers::set_real(&task.process, wanted)?;
+    let before = match counted(which)? {
+        None => timers::set_real(&task.process, wanted)?,
+        Some((portion, signal)) => clock_timers::set_interval(&task.process, portion, signal, wanted)?,
+    };
     old.non_null().map_or(Ok(()), |place| place.write(&show(before)))
 }

@@ -69,6 +69,11 @@ pub fn set_randomise(on: bool) {
     RANDOMISE.store(on, Ordering::Relaxed);
 }
 
+/// Whether programs get different addresses each time.
+pub fn randomises() -> bool {
+    RANDOMISE.load(Ordering::Relaxed)
+}
+
 /// Replaces the program of `task`, which is in a system call with `context`. On success the registers are the new program's.
 ///
 /// # Errors
@@ -119,13 +124,19 @@ pub fn execute(task: &Task, context: &mut UserContext, request: Request<'_>) -> 
     release_old(task);
     task.process.has_executed.store(1, Ordering::Relaxed);
     signals::reset_for_exec(task);
+    crate::clock_timers::end_for_exec(&task.process);
     task.set_credentials(credentials);
     task.set_exec_image(crate::task::ExecImage {
         stack: loaded.stack,
         auxiliary_vector: loaded.auxiliary_vector,
-        file: file.mapped(),
+        code: loaded.code,
+        data: loaded.data,
+        file: file.opened(),
+        secure,
     });
-    drop(task.set_space(Some(loaded.space)));
+    let left = task.set_space(Some(loaded.space));
+    exit::note_resident_peak(task, left.as_deref());
+    drop(left);
     if let Some(parent) = task.vfork_done.lock().take() {
         parent.complete();
     }
@@ -150,7 +161,11 @@ fn become_alone(task: &Task) -> Result<(), Failure> {
             return Err(Failure::Interrupted(Restart::Always));
         }
         // A thread other than the first keeps its own number here; Linux gives it the process's.
-        crate::stub("exec by a thread that is not the first: its number");
+        if task.tid != task.process.pid {
+            crate::stub("exec by a thread that is not the first: its number");
+        }
+        let old = crate::tree::lock().set_leader(task);
+        drop(old);
     }
     Ok(())
 }

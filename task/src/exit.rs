@@ -2,7 +2,7 @@
 use crate::process::Process;
 use crate::signals;
 use crate::task::Task;
-use crate::tree::{self, INIT, Pid, Tree};
+use crate::tree::{self, Gone, INIT, Pid, Tree};
 use abi::raw::general::{SIGCHLD, SIGCONT, SIGHUP};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -53,9 +53,13 @@ pub(crate) fn mark_ending(task: &Task) {
 
 /// What the thread itself does last, in the kernel, with no user context any more.
 pub(crate) fn finish(task: Arc<Task>) {
+    let stopped = task.process.signals.lock().thread_leaves(task.tid);
+    if let Some(event) = stopped {
+        signals::tell_stop(&task.process, event);
+    }
     release_memory(&task);
-    let descriptors = task.files.set_descriptors(None);
-    drop(descriptors);
+    task.files.release();
+    task.release_exec_image();
     account(&task);
     if task.process.unended_threads.fetch_sub(1, Ordering::AcqRel) == 1 {
         end_process(&task.process);
@@ -87,23 +91,31 @@ pub(crate) fn release_memory(task: &Task) {
         crate::futexes::wake_address(task, address, 1);
     }
     let space = task.set_space(None);
+    note_resident_peak(task, space.as_deref());
     drop(space);
     if let Some(parent) = task.vfork_done.lock().take() {
         parent.complete();
     }
 }
 
+/// The largest resident set of `space`, which `task` leaves.
+pub(crate) fn note_resident_peak(task: &Task, space: Option<&platform::AddressSpace>) {
+    let Some(space) = space else { return };
+    let resident_peak = space.usage().resident_peak;
+    task.process.ended.lock().add(crate::usage::Usage { resident_peak, ..Default::default() });
+}
+
 fn account(task: &Task) {
     let process = &task.process;
-    let (user, system) = task.processor_time();
-    process.ended_user.fetch_add(user, Ordering::Relaxed);
-    process.ended_system.fetch_add(system, Ordering::Relaxed);
+    let used = crate::usage::of_thread(task);
+    process.ended.lock().add(used);
 }
 
 /// Takes the thread out of the tree; with the last one the process becomes a zombie, or goes at once. Answers what groups are
 /// to be told because they are orphaned and stopped now.
 fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
     let mut tree = tree::lock();
+    task.set_ended();
     let last = tree.remove_thread(task);
     task.process.live_threads.fetch_sub(1, Ordering::AcqRel);
     if !last {
@@ -117,27 +129,27 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
     let heir = heir(&tree, &process);
     let children = tree.reparent_children(process.pid, heir);
     process.set_exit_status(status);
+    process.end.notify();
     let inherited = children.iter().any(|child| child.is_zombie());
     let reaped = notify_parent(&mut tree, &process);
-    if inherited {
-        adopt_zombies(&mut tree, &children);
-    }
+    let adopted = if inherited { adopt_zombies(&mut tree, &children) } else { Vec::new() };
     drop(tree);
-    drop(reaped);
+    drop((reaped, adopted));
     orphaned
 }
 
 /// Zombies that an ending parent leaves behind are the heir's now; it is told, or they go.
-fn adopt_zombies(tree: &mut Tree, children: &[Arc<Process>]) {
+fn adopt_zombies(tree: &mut Tree, children: &[Arc<Process>]) -> Vec<Gone> {
+    let mut gone = Vec::new();
     for child in children.iter().filter(|child| child.is_zombie()) {
         child.exit_signal.store(SIGCHLD, Ordering::Relaxed);
-        let gone = notify_parent(tree, child);
-        drop(gone);
+        gone.extend(notify_parent(tree, child));
     }
+    gone
 }
 
 /// Tells the parent that `process` has ended. A parent that ignores SIGCHLD does not want to wait: the process goes at once.
-fn notify_parent(tree: &mut Tree, process: &Arc<Process>) -> Option<Arc<Process>> {
+fn notify_parent(tree: &mut Tree, process: &Arc<Process>) -> Option<Gone> {
     let parent = tree.node(process.parent()).map(|node| node.process.clone());
     let signal = process.exit_signal.load(Ordering::Relaxed);
     let Some(parent) = parent else { return tree.remove_process(process.pid) };

@@ -5,6 +5,7 @@ use crate::signals::{self, Information};
 use crate::task::Task;
 use abi::raw::general::*;
 use core::sync::atomic::Ordering;
+use memory::counters::{Counter, count};
 use mm::{Access, FaultError, FaultKind};
 use sync::Thread;
 use trap::{FaultCode, UserContext, vector};
@@ -41,8 +42,12 @@ pub(crate) fn page_fault(task: &Task, context: &UserContext, address: usize, cod
 
 fn serve(task: &Task, address: usize, access: Access) -> Result<(), FaultError> {
     let space = task.space().ok_or(FaultError::NotMapped)?;
+    count(Counter::Faults, 1);
     match space.fault(address, access, || limits_of(task))? {
-        FaultKind::Major => task.major_faults.fetch_add(1, Ordering::Relaxed),
+        FaultKind::Major => {
+            count(Counter::MajorFaults, 1);
+            task.major_faults.fetch_add(1, Ordering::Relaxed)
+        }
         FaultKind::Minor | FaultKind::Spurious => task.minor_faults.fetch_add(1, Ordering::Relaxed),
     };
     Ok(())

@@ -52,6 +52,19 @@ const KNOWN: u64 = (CLONE_VM
 /// # Errors
 /// EINVAL for flags that contradict each other or are not there; EAGAIN beyond RLIMIT_NPROC or without a free number; ENOMEM.
 pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) -> Result<Pid, Failure> {
+    clone_observed(parent, context, arguments, |_| ())
+}
+
+/// The same; `observe` is shown the child's process once it exists and before it runs.
+///
+/// # Errors
+/// As [`clone`].
+pub fn clone_observed(
+    parent: &Task,
+    context: &UserContext,
+    arguments: CloneArguments,
+    observe: impl FnOnce(&Arc<Process>),
+) -> Result<Pid, Failure> {
     let flags = arguments.flags;
     let has = |flag: u32| flags & u64::from(flag) != 0;
     check_flags(flags, &arguments)?;
@@ -101,6 +114,7 @@ pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) ->
         let _ = UserPtr::<u32>::new(arguments.parent_tid).write(&child.tid);
     }
     enter_tree(parent, &child, flags, reserved)?;
+    observe(&child.process);
     scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), sched::Policy::Normal)
         .ok_or(Errno::ENOMEM)?;
     if let Some(vfork) = vfork {
@@ -108,6 +122,9 @@ pub fn clone(parent: &Task, context: &UserContext, arguments: CloneArguments) ->
     }
     Ok(child.tid)
 }
+
+/// What clone(2) with CLONE_PIDFD does not go with.
+pub const NOT_WITH_PIDFD: u64 = (CLONE_DETACHED | CLONE_THREAD) as u64;
 
 fn check_flags(flags: u64, arguments: &CloneArguments) -> Result<(), Errno> {
     let has = |flag: u32| flags & u64::from(flag) != 0;
@@ -124,12 +141,12 @@ fn check_memory() -> Result<(), Errno> {
     if memory::zones::is_short() { Err(Errno::ENOMEM) } else { Ok(()) }
 }
 
-/// Memory; RLIMIT_NPROC, which counts threads, and the limit for all users together, which binds root too.
+/// Memory; RLIMIT_NPROC, which counts threads; the limit for all users together is looked at with the number.
 fn check_limits(parent: &Task) -> Result<(), Errno> {
     check_memory()?;
     let credentials = parent.credentials();
     let limit = parent.limit(RLIMIT_NPROC);
-    let count = tree::count_of_user(credentials.user.real).ok_or(Errno::EAGAIN)?;
+    let count = tree::count_of_user(credentials.user.real);
     if count as u64 >= limit
         && credentials.user.real != 0
         && !credentials.has(Capabilities::SYS_RESOURCE)
@@ -160,6 +177,9 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
         if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
     let limits = *parent.process.limits.lock();
     let process = Process::new(pid, exit_signal, signals, limits);
+    process.made_by.store(parent.tid, Ordering::Relaxed);
+    let adjustment = parent.process.oom_score_adjustment.load(Ordering::Relaxed);
+    process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
     process.is_detached.store(parent.process.is_detached(), Ordering::Relaxed);
     Ok(Arc::new(process))
 }
@@ -189,7 +209,10 @@ fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::Rese
     if flags & u64::from(CLONE_THREAD) != 0 {
         child.process.live_threads.fetch_add(1, Ordering::AcqRel);
         child.process.unended_threads.fetch_add(1, Ordering::AcqRel);
-        tree.add_thread(child);
+        let stops = tree.add_thread(child, Some(parent.tid));
+        if let (true, Some(thread)) = (stops, child.thread()) {
+            thread.add_work(sync::thread::work::SIGNAL);
+        }
     } else {
         let of_parent = flags & u64::from(CLONE_PARENT) != 0;
         let above = if of_parent { parent.process.parent() } else { parent.process.pid };

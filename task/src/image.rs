@@ -4,6 +4,7 @@
 use abi::Errno;
 use abi::raw::general::{RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_STACK};
 use alloc::sync::Arc;
+use core::ops::Range;
 use exec::{Arguments, AuxiliaryValues, Image, Kind, Program, Protection, StackImage, StackLayout};
 use memory::{PAGE_SIZE, Reader};
 use mm::{Area, AreaFlags, Backing, Layout, Limits, MapRequest, MappedFile, Place, Rights, Special};
@@ -17,6 +18,8 @@ const FIRST_STACK: usize = 132 << 10;
 /// A file that may be executed: what its headers are read from, and what is mapped.
 pub trait Executable: Image {
     fn mapped(&self) -> Arc<dyn MappedFile>;
+    /// The file itself, for /proc/PID/exe.
+    fn opened(&self) -> Arc<vfs::OpenFile>;
 }
 
 /// The pages that every program gets: the vDSO, preceded by its data.
@@ -38,6 +41,9 @@ pub struct Loaded {
     pub entry: u64,
     pub stack: StackLayout,
     pub auxiliary_vector: alloc::vec::Vec<u64>,
+    /// Code and initialised data.
+    pub code: Range<u64>,
+    pub data: Range<u64>,
 }
 
 /// What the image is to be like.
@@ -99,7 +105,9 @@ pub fn load(wish: &Wish<'_>) -> Result<Loaded, Errno> {
     let stack = StackImage::new(wish.arguments, &values, wish.random, layout.stack_top as u64, jitter)?;
     stack.write_to(|address, bytes| write(&space, address, bytes))?;
     let auxiliary_vector = stack.auxiliary_vector().to_vec();
-    Ok(Loaded { space, entry: start, stack: stack.layout(), auxiliary_vector })
+    let at = |range: &Range<u64>| range.start.wrapping_add(bias)..range.end.wrapping_add(bias);
+    let (code, data) = (at(&program.code), at(&program.data));
+    Ok(Loaded { space, entry: start, stack: stack.layout(), auxiliary_vector, code, data })
 }
 
 fn align_down(address: u64, alignment: u64) -> u64 {
@@ -160,7 +168,7 @@ fn map_segments(
 
 fn map(
     space: &Arc<AddressSpace>,
-    range: core::ops::Range<u64>,
+    range: Range<u64>,
     rights: Rights,
     backing: Backing,
     limits: &Limits,
@@ -176,7 +184,7 @@ fn map(
 }
 
 /// Clears the rest of a segment's last page. A segment that cannot be written stays as it is, as on Linux.
-fn clear(space: &Arc<AddressSpace>, range: core::ops::Range<u64>) {
+fn clear(space: &Arc<AddressSpace>, range: Range<u64>) {
     const ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
     let length = ((range.end - range.start) as usize).min(PAGE_SIZE);
     let _ = space.write_remote(range.start as usize, &mut Reader::kernel(&ZEROS[..length]));

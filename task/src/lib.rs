@@ -14,22 +14,27 @@
 extern crate alloc;
 
 mod answer;
+pub mod clock_timers;
+mod due;
 pub mod execute;
 pub mod exit;
 pub mod fault;
-mod files;
+pub mod files;
 pub mod fork;
 pub mod futexes;
 pub mod groups;
 pub mod image;
+mod inspect;
 pub mod life;
 pub mod limits;
 pub mod machine;
 pub mod mapping;
+pub mod names;
 pub mod opened;
 pub mod priority;
 pub mod process;
 pub mod random;
+pub mod realtime;
 mod shortage;
 pub mod signals;
 mod start;

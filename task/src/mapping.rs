@@ -1,31 +1,50 @@
 //! What mmap(2) maps: open files, and memory that processes share.
+use crate::opened::MappedOpenFile;
 use crate::task::Task;
-use abi::Errno;
 use abi::file::MountFlags;
+use abi::{Errno, PAGE_SIZE};
+use alloc::sync::Arc;
 use mm::{Backing, Rights};
 use sync::Once;
+use vfs::{Credentials, Mapping, OpenFile};
 
-/// Makes a nameless file of `length` bytes in memory, for MAP_SHARED | MAP_ANONYMOUS.
-pub type MakeShared = fn(usize) -> Result<alloc::sync::Arc<dyn mm::MappedFile>, Errno>;
+/// Makes a file in memory that has no name in any tree, open for reading and writing: by the name that /proc shows, its bytes,
+/// its permissions, and whose it is.
+pub type MakeNameless = fn(&[u8], u64, u32, &Arc<Credentials>) -> Result<Arc<OpenFile>, Errno>;
 
-static SHARED: Once<MakeShared> = Once::new();
+static NAMELESS: Once<MakeNameless> = Once::new();
 
-/// Says how shared memory is made. Once.
-pub fn set_shared_memory(make: MakeShared) {
-    let _ = SHARED.set(make);
+/// Says how files without names are made. Once.
+pub fn set_nameless(make: MakeNameless) {
+    let _ = NAMELESS.set(make);
 }
 
-/// Memory of `length` bytes that every mapping of it shares. ENOMEM.
-pub fn shared_memory(length: usize) -> Result<Backing, Errno> {
-    let make = SHARED.get().ok_or(Errno::ENODEV)?;
-    Ok(Backing::file(make(length)?, 0))
+/// A new file without a name. ENOSPC; ENOMEM.
+pub fn nameless(task: &Task, name: &[u8], size: u64, permissions: u32) -> Result<Arc<OpenFile>, Errno> {
+    NAMELESS.get().ok_or(Errno::ENODEV)?(name, size, permissions, &task.credentials())
 }
 
-/// The file open as `fd` from page `page` on, and the most that the mapping may ever allow. EBADF; EACCES where it was not
-/// opened for it; ENODEV where it cannot be mapped.
-pub fn of_file(task: &Task, fd: i32, rights: Rights, shared: bool, page: u64) -> Result<(Backing, Rights), Errno> {
+/// Memory of `length` bytes that every mapping of it shares: an open file that looks like /dev/zero's. ENOMEM.
+pub fn shared_memory(task: &Task, length: usize) -> Result<Backing, Errno> {
+    let size = length.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+    let file = nameless(task, b"dev/zero", size as u64, 0o777)?;
+    Ok(Backing::file(MappedOpenFile::new(&file, &task.files.context().root)?, 0))
+}
+
+/// A part of a file that is to be mapped.
+pub struct Part {
+    /// The descriptor.
+    pub fd: i32,
+    /// First page, and bytes.
+    pub page: u64,
+    pub length: usize,
+}
+
+/// A part of an open file, and the most that the mapping may ever allow. EBADF; EACCES where it was not opened for it; ENODEV
+/// where it cannot be mapped.
+pub fn of_file(task: &Task, part: &Part, rights: Rights, shared: bool) -> Result<(Backing, Rights), Errno> {
     let table = task.files.descriptors().ok_or(Errno::EBADF)?;
-    let file = table.get(u32::try_from(fd).map_err(|_| Errno::EBADF)?)?;
+    let file = table.get(u32::try_from(part.fd).map_err(|_| Errno::EBADF)?)?;
     if file.is_path_only() {
         return Err(Errno::EBADF);
     }
@@ -43,5 +62,18 @@ pub fn of_file(task: &Task, fd: i32, rights: Rights, shared: bool, page: u64) ->
         }
         may.remove(Rights::EXECUTE);
     }
-    crate::opened::backing(&file, &task.files.context().root, page).map(|backing| (backing, may))
+    let end = (part.page.checked_mul(PAGE_SIZE as u64)).and_then(|start| start.checked_add(part.length as u64));
+    if end.is_none_or(|end| end > file.inode().superblock().properties().max_size) {
+        return Err(Errno::EOVERFLOW);
+    }
+    let backing = match file.mapping()? {
+        Mapping::Zeros if shared => shared_memory(task, part.length)?,
+        Mapping::Zeros => Backing::Anonymous,
+        Mapping::Cache(_) => Backing::file(MappedOpenFile::new(&file, &task.files.context().root)?, part.page),
+        Mapping::Device { .. } => {
+            crate::stub("mmap of device memory");
+            return Err(Errno::ENODEV);
+        }
+    };
+    Ok((backing, may))
 }

@@ -1,12 +1,13 @@
 //! Open files as memory sees them: mapped, and executed.
 use crate::image::Executable;
 use abi::Errno;
-use abi::file::{Access, FileType, MountFlags, OpenFlags, mode};
+use abi::file::{Access, AllocateFlags, FileType, MountFlags, OpenFlags, mode};
 use alloc::sync::Arc;
 use cache::PageCache;
 use core::fmt;
+use core::ops::Range;
 use memory::Writer;
-use mm::{Backing, MappedFile};
+use mm::{MappedFile, Rights};
 use vfs::{Credentials, Last, Mapping, OpenFile, Origin, Path};
 
 /// An open file whose pages are mapped. Keeps the file open.
@@ -42,26 +43,29 @@ impl MappedFile for MappedOpenFile {
 
     fn path(&self, output: &mut dyn fmt::Write) -> fmt::Result {
         let text = self.file.path().text(&self.root).unwrap_or_default();
-        for &byte in &text {
-            // As seq_path: what would break the line is written in octal.
-            match byte {
-                b'\n' => output.write_str("\\012")?,
-                byte => output.write_char(char::from(byte))?,
+        for chunk in text.utf8_chunks() {
+            // As seq_path: what would break the line is written in octal; so is what no text can hold.
+            for (index, part) in chunk.valid().split('\n').enumerate() {
+                output.write_str(if index == 0 { "" } else { "\\012" })?;
+                output.write_str(part)?;
             }
+            chunk.invalid().iter().try_for_each(|byte| write!(output, "\\{byte:03o}"))?;
         }
         Ok(())
     }
-}
 
-/// What mmap(2) maps of an open file, from page `page` on.
-pub fn backing(file: &Arc<OpenFile>, root: &Path, page: u64) -> Result<Backing, Errno> {
-    match file.mapping()? {
-        Mapping::Zeros => Ok(Backing::Anonymous),
-        Mapping::Cache(_) => Ok(Backing::file(MappedOpenFile::new(file, root)?, page)),
-        Mapping::Device { .. } => {
-            crate::stub("mmap of device memory");
-            Err(Errno::ENODEV)
+    fn admit_shared(&self, rights: Rights, mut may: Rights) -> Result<Rights, Errno> {
+        if may.contains(Rights::WRITE) {
+            let written =
+                self.file.inode().admits_shared_writing(rights.contains(Rights::WRITE)).ok_or(Errno::EPERM)?;
+            may.set(Rights::WRITE, written);
         }
+        Ok(may)
+    }
+
+    fn punch(&self, bytes: Range<u64>) -> Result<(), Errno> {
+        let flags = AllocateFlags::PUNCH_HOLE | AllocateFlags::KEEP_SIZE;
+        self.file.allocate(flags, bytes.start, bytes.end.saturating_sub(bytes.start), u64::MAX)
     }
 }
 
@@ -111,5 +115,9 @@ impl exec::Image for OpenedExecutable {
 impl Executable for OpenedExecutable {
     fn mapped(&self) -> Arc<dyn MappedFile> {
         self.mapped.clone()
+    }
+
+    fn opened(&self) -> Arc<OpenFile> {
+        self.mapped.file.clone()
     }
 }

@@ -3,7 +3,9 @@ use crate::limits::Limits;
 use crate::signals::GroupSignals;
 use crate::timers::ProcessTimers;
 use crate::tree::Pid;
-use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use crate::usage::Usage;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicUsize, Ordering};
+use ipc::Readiness;
 use sync::{Rank, SpinLock, WaitQueue};
 
 /// A thread group. Relations to others are the tree's ([`crate::tree`]); the numbers here are copies to read without its lock.
@@ -13,6 +15,8 @@ pub struct Process {
     pub(crate) parent: AtomicU32,
     pub(crate) group: AtomicU32,
     pub(crate) session: AtomicU32,
+    /// The thread that made it, for /proc/PID/task/TID/children.
+    pub(crate) made_by: AtomicU32,
     /// What the parent is sent at the end; 0 for nothing.
     pub(crate) exit_signal: AtomicU32,
     /// The status for wait(2) once all threads have ended; negative before.
@@ -35,16 +39,21 @@ pub struct Process {
     pub(crate) children_changed: WaitQueue,
     /// Woken when a thread has ended, for an exec that waits to be alone.
     pub(crate) threads_changed: WaitQueue,
+    /// Told when a signal arrives, for signalfd(2).
+    pub signal_arrived: Readiness,
+    /// Told when it has ended, for pidfd_open(2).
+    pub end: Readiness,
     pub(crate) signals: SpinLock<GroupSignals>,
     pub limits: SpinLock<Limits>,
     pub(crate) timers: SpinLock<ProcessTimers>,
-    /// Processor time of threads that have ended, and of children waited for, in nanoseconds.
-    pub(crate) ended_user: AtomicU64,
-    pub(crate) ended_system: AtomicU64,
-    pub(crate) children_user: AtomicU64,
-    pub(crate) children_system: AtomicU64,
+    /// What threads that have ended used, and children that were waited for.
+    pub(crate) ended: SpinLock<Usage>,
+    pub(crate) children: SpinLock<Usage>,
     /// When it began, in nanoseconds since boot.
     pub started: u64,
+    /// How willingly it is ended for want of memory, from -1000 to 1000 (/proc/PID/oom_score_adj). Kept and inherited; who is
+    /// ended is whoever asks, so far.
+    pub oom_score_adjustment: AtomicI32,
 }
 
 impl Process {
@@ -54,6 +63,7 @@ impl Process {
             parent: AtomicU32::new(0),
             group: AtomicU32::new(pid),
             session: AtomicU32::new(pid),
+            made_by: AtomicU32::new(0),
             exit_signal: AtomicU32::new(exit_signal),
             exit_status: AtomicI64::new(-1),
             live_threads: AtomicUsize::new(1),
@@ -65,14 +75,15 @@ impl Process {
             chosen_in_shortage: AtomicBool::new(false),
             children_changed: WaitQueue::new(),
             threads_changed: WaitQueue::new(),
+            signal_arrived: Readiness::new(),
+            end: Readiness::new(),
             signals: SpinLock::new(Rank::Signal, signals),
             limits: SpinLock::new(Rank::Leaf, limits),
             timers: SpinLock::new(Rank::TaskFields, ProcessTimers::default()),
-            ended_user: AtomicU64::new(0),
-            ended_system: AtomicU64::new(0),
-            children_user: AtomicU64::new(0),
-            children_system: AtomicU64::new(0),
+            ended: SpinLock::new(Rank::Leaf, Usage::default()),
+            children: SpinLock::new(Rank::Leaf, Usage::default()),
             started: sync::now(),
+            oom_score_adjustment: AtomicI32::new(0),
         }
     }
 
@@ -124,6 +135,21 @@ impl Process {
 
     pub(crate) fn set_exit_status(&self, status: u32) {
         self.exit_status.store(i64::from(status), Ordering::Release);
+    }
+
+    /// What the parent is sent at the end; 0 for nothing.
+    pub fn exit_signal(&self) -> u32 {
+        self.exit_signal.load(Ordering::Relaxed)
+    }
+
+    /// Whether it executed a program since it was forked.
+    pub fn has_executed(&self) -> bool {
+        self.has_executed.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether job control has stopped it.
+    pub fn is_stopped(&self) -> bool {
+        self.signals.lock().is_stopped()
     }
 
     /// Threads that have not ended.

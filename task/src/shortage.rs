@@ -13,6 +13,7 @@ use crate::tree::{self, Pid};
 use abi::raw::general::SIGKILL;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
+use memory::counters::{Counter, count};
 use sync::thread::work;
 use sync::{Sleep, Thread};
 
@@ -84,6 +85,7 @@ fn choose() -> Pid {
         return VICTIM.load(Ordering::Relaxed);
     }
     process.chosen_in_shortage.store(true, Ordering::Relaxed);
+    count(Counter::OutOfMemory, 1);
     klog::error!(
         "Out of memory: Killed process {} ({}) anon-rss:{}kB, UID:{}",
         process.pid,

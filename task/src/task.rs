@@ -5,9 +5,11 @@ use crate::signals::ThreadSignals;
 use crate::tree::Pid;
 use abi::Errno;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use core::ops::Range;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use platform::AddressSpace;
 use sync::{Once, Rank, SpinLock, Thread, WaitQueue};
+use time::accounting::Reported;
 use vfs::Credentials;
 
 /// Longest name of a thread, with its NUL (`TASK_COMM_LEN`).
@@ -33,21 +35,28 @@ pub struct Task {
     pub nice: AtomicI32,
     /// Told when a vfork's child is done with its parent's memory.
     pub(crate) vfork_done: SpinLock<Option<Arc<Completion>>>,
-    /// Processor time by mode, in nanoseconds, as the tick samples it.
-    pub user_ticks: AtomicU64,
-    pub system_ticks: AtomicU64,
-    pub voluntary_switches: AtomicU64,
+    /// Processor time as it was last told, which never goes back.
+    reported: SpinLock<Reported>,
     pub minor_faults: AtomicU64,
     pub major_faults: AtomicU64,
     pub(crate) restart: SpinLock<Option<RestartBlock>>,
     image: SpinLock<Option<Arc<ExecImage>>>,
+    /// It has left the tree, and only /proc sees it until its process has been waited for.
+    ended: AtomicBool,
+    /// When it began, in nanoseconds since boot.
+    pub started: u64,
 }
 
 /// What the last exec left to look at: for /proc/PID/{cmdline,environ,auxv,exe}.
 pub struct ExecImage {
     pub stack: exec::StackLayout,
     pub auxiliary_vector: alloc::vec::Vec<u64>,
-    pub file: Arc<dyn mm::MappedFile>,
+    /// Code and initialised data.
+    pub code: Range<u64>,
+    pub data: Range<u64>,
+    pub file: Arc<vfs::OpenFile>,
+    /// It gained rights by being executed: others may not look at it.
+    pub secure: bool,
 }
 
 /// What restart_syscall(2) goes on with.
@@ -101,13 +110,13 @@ impl Task {
             set_child_tid: AtomicUsize::new(0),
             nice: AtomicI32::new(parts.nice),
             vfork_done: SpinLock::new(Rank::TaskFields, None),
-            user_ticks: AtomicU64::new(0),
-            system_ticks: AtomicU64::new(0),
-            voluntary_switches: AtomicU64::new(0),
+            reported: SpinLock::new(Rank::Leaf, Reported::default()),
             minor_faults: AtomicU64::new(0),
             major_faults: AtomicU64::new(0),
             restart: SpinLock::new(Rank::TaskFields, None),
             image: SpinLock::new(Rank::TaskFields, parts.image),
+            ended: AtomicBool::new(false),
+            started: sync::now(),
         }
     }
 
@@ -175,6 +184,20 @@ impl Task {
         drop(old);
     }
 
+    pub(crate) fn release_exec_image(&self) {
+        let old = self.image.lock().take();
+        drop(old);
+    }
+
+    /// Whether its end is behind it.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_ended(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
     /// Whether other tasks use its memory.
     pub(crate) fn shares_memory(&self) -> bool {
         self.space.lock().as_ref().is_some_and(|space| Arc::strong_count(space) > 1)
@@ -182,14 +205,10 @@ impl Task {
 
     /// Nanoseconds in user and in kernel mode: the scheduler's exact sum, split as the tick's samples say.
     pub fn processor_time(&self) -> (u64, u64) {
-        let total = self.thread().map_or(0, |thread| thread.run_time.load(Ordering::Relaxed));
-        let (user, system) = (self.user_ticks.load(Ordering::Relaxed), self.system_ticks.load(Ordering::Relaxed));
-        let samples = user.saturating_add(system);
-        if samples == 0 {
-            return (total, 0);
-        }
-        let user = (u128::from(total) * u128::from(user) / u128::from(samples)) as u64;
-        (user, total - user)
+        let Some(thread) = self.thread() else { return (0, 0) };
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (user, system) = (read(&thread.sampled_user), read(&thread.sampled_system));
+        self.reported.lock().split(user, system, read(&thread.run_time))
     }
 
     /// What a new task does before it first enters user mode.

@@ -13,7 +13,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::Ordering;
 use sync::{Preempt, Rank, SpinGuard, SpinLock};
 
 /// A number of a task, process, group or session.
@@ -26,6 +26,8 @@ pub const INIT: Pid = 1;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub process: Arc<Process>,
+    /// The first thread, which is there for /proc until the process has been waited for, ended or not.
+    pub leader: Arc<Task>,
     pub parent: Pid,
     pub children: BTreeSet<Pid>,
     pub threads: BTreeSet<Pid>,
@@ -46,7 +48,10 @@ pub struct Tree {
     /// Tasks by real user.
     users: BTreeMap<u32, usize>,
     last: Pid,
+    /// Numbers are below this (`kernel.pid_max`).
     limit: Pid,
+    /// The most tasks that there may be (`kernel.threads-max`).
+    most: usize,
 }
 
 static TREE: SpinLock<Tree, Preempt> = SpinLock::new(
@@ -60,6 +65,7 @@ static TREE: SpinLock<Tree, Preempt> = SpinLock::new(
         users: BTreeMap::new(),
         last: 0,
         limit: 32768,
+        most: usize::MAX,
     },
 );
 
@@ -88,13 +94,6 @@ pub(crate) fn each_task(look: impl FnMut(&Task)) {
     lock().tasks.values().map(|task| &**task).for_each(look);
 }
 
-/// The most tasks there may be (Linux's `max_threads`).
-static MOST: AtomicUsize = AtomicUsize::new(usize::MAX);
-
-pub(crate) fn set_most(tasks: usize) {
-    MOST.store(tasks, Ordering::Relaxed);
-}
-
 /// Shows every task to `look`, for reports from any context; false where the tree is locked.
 pub fn try_each_task(look: impl FnMut(&Task)) -> bool {
     let Some(tree) = TREE.try_lock() else { return false };
@@ -120,6 +119,49 @@ pub fn next_thread(process: Pid, from: Pid) -> Option<Arc<Task>> {
     tree.tasks.get(&tid).cloned()
 }
 
+/// The first thread of a process, ended or not.
+pub fn leader(pid: Pid) -> Option<Arc<Task>> {
+    lock().nodes.get(&pid).map(|node| node.leader.clone())
+}
+
+/// As [`next_thread`], with a first thread that has ended before others.
+pub fn next_shown_thread(process: Pid, from: Pid) -> Option<Arc<Task>> {
+    let tree = lock();
+    let node = tree.nodes.get(&process)?;
+    let running = node.threads.range(from..).next().and_then(|tid| tree.tasks.get(tid));
+    let leader = Some(&node.leader).filter(|leader| leader.tid >= from && leader.has_ended());
+    match (leader, running) {
+        (Some(leader), Some(running)) if leader.tid < running.tid => Some(leader.clone()),
+        (leader, running) => running.or(leader).cloned(),
+    }
+}
+
+/// The children of a process that one of its threads made, by number. Those of threads that have ended are the first's.
+pub fn children_of(task: &Task) -> Vec<Pid> {
+    let tree = lock();
+    let Some(node) = tree.nodes.get(&task.process.pid) else { return Vec::new() };
+    let mut children = Vec::new();
+    let is_own = |child: &Node| {
+        let maker = child.process.made_by.load(Ordering::Relaxed);
+        maker == task.tid || node.leader.tid == task.tid && !node.threads.contains(&maker)
+    };
+    let own = node.children.iter().filter(|pid| tree.nodes.get(pid).is_some_and(is_own));
+    for pid in own {
+        if children.try_reserve(1).is_err() {
+            break;
+        }
+        children.push(*pid);
+    }
+    children
+}
+
+/// A process that has left the tree; to be dropped when the tree is not locked any more.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    _process: Arc<Process>,
+    _leader: Arc<Task>,
+}
+
 /// A number that nobody else gets until it is used or dropped.
 #[derive(Debug)]
 pub(crate) struct ReservedPid {
@@ -127,9 +169,12 @@ pub(crate) struct ReservedPid {
 }
 
 impl ReservedPid {
-    /// EAGAIN where all are taken.
+    /// EAGAIN where all are taken, or there are as many tasks as there may be.
     pub fn new() -> Result<Self, Errno> {
         let mut tree = lock();
+        if tree.tasks.len() + tree.reserved.len() >= tree.most {
+            return Err(Errno::EAGAIN);
+        }
         let pid = tree.new_pid()?;
         tree.reserved.insert(pid);
         Ok(Self { pid })
@@ -142,6 +187,35 @@ impl Drop for ReservedPid {
     }
 }
 
+/// One past the largest number that is given (`kernel.pid_max`).
+pub fn pid_limit() -> Pid {
+    lock().limit
+}
+
+/// Sets it; numbers beyond that are given already stay.
+pub fn set_pid_limit(limit: Pid) {
+    lock().limit = limit;
+}
+
+/// The most tasks that there may be (`kernel.threads-max`).
+pub fn most_tasks() -> usize {
+    lock().most
+}
+
+pub fn set_most_tasks(most: usize) {
+    lock().most = most;
+}
+
+/// The number given last.
+pub fn last_pid() -> Pid {
+    lock().last
+}
+
+/// How many processes there are, those included that nobody has waited for.
+pub fn process_count() -> usize {
+    lock().nodes.len()
+}
+
 /// How many tasks there are.
 pub fn task_count() -> usize {
     lock().tasks.len()
@@ -152,10 +226,10 @@ pub fn change_user(process: &Process, uid: u32) {
     lock().change_user(process, uid);
 }
 
-/// Tasks of a user, for RLIMIT_NPROC; `None` where no more tasks may be made at all.
-pub(crate) fn count_of_user(uid: u32) -> Option<usize> {
+/// Tasks of a user, for RLIMIT_NPROC.
+pub(crate) fn count_of_user(uid: u32) -> usize {
     let tree = lock();
-    (tree.tasks.len() < MOST.load(Ordering::Relaxed)).then(|| tree.users.get(&uid).copied().unwrap_or(0))
+    tree.users.get(&uid).copied().unwrap_or(0)
 }
 
 impl Tree {
@@ -168,9 +242,12 @@ impl Tree {
                 || tree.members(pid).next().is_some()
                 || tree.sessions.range((pid, 0)..=(pid, Pid::MAX)).next().is_some()
         };
-        let from = self.last + 1;
+        let from = if self.last + 1 < self.limit { self.last + 1 } else { 300 };
         // Low numbers are left to daemons after the first round, as on Linux.
-        let found = (from..self.limit).chain(300.min(from)..from).find(|&pid| !used(self, pid)).ok_or(Errno::EAGAIN)?;
+        let found = (from..self.limit)
+            .chain(300.min(from)..from.min(self.limit))
+            .find(|&pid| !used(self, pid))
+            .ok_or(Errno::EAGAIN)?;
         self.last = found;
         Ok(found)
     }
@@ -199,6 +276,7 @@ impl Tree {
         }
         let node = Node {
             process: process.clone(),
+            leader: first.clone(),
             parent: parent.unwrap_or(0),
             children: BTreeSet::new(),
             threads: BTreeSet::new(),
@@ -211,16 +289,17 @@ impl Tree {
         self.nodes.insert(pid, node);
         self.groups.insert((group, pid));
         self.sessions.insert((session, group));
-        self.add_thread(first);
+        self.add_thread(first, None);
     }
 
-    /// Adds a thread to its process.
-    pub(crate) fn add_thread(&mut self, task: &Arc<Task>) {
+    /// Adds a thread to its process; `creator` is another thread of it. True where the thread is to stop before it runs.
+    pub(crate) fn add_thread(&mut self, task: &Arc<Task>, creator: Option<Pid>) -> bool {
         self.tasks.insert(task.tid, task.clone());
         *self.users.entry(task.process.uid.load(Ordering::Relaxed)).or_default() += 1;
         if let Some(node) = self.nodes.get_mut(&task.process.pid) {
             node.threads.insert(task.tid);
         }
+        task.process.signals.lock().thread_begins(task.tid, creator)
     }
 
     /// Takes a thread out; true where it was the last of its process.
@@ -288,8 +367,15 @@ impl Tree {
         moved
     }
 
+    /// A thread that executes a program is its process's first from then on.
+    pub(crate) fn set_leader(&mut self, task: &Task) -> Option<Arc<Task>> {
+        let task = self.tasks.get(&task.tid)?.clone();
+        let node = self.nodes.get_mut(&task.process.pid)?;
+        Some(core::mem::replace(&mut node.leader, task))
+    }
+
     /// Forgets a process that has been waited for.
-    pub(crate) fn remove_process(&mut self, pid: Pid) -> Option<Arc<Process>> {
+    pub(crate) fn remove_process(&mut self, pid: Pid) -> Option<Gone> {
         let node = self.nodes.remove(&pid)?;
         if let Some(parent) = self.nodes.get_mut(&node.parent) {
             parent.children.remove(&pid);
@@ -298,7 +384,7 @@ impl Tree {
         if self.members(node.group).next().is_none() {
             self.sessions.remove(&(node.session, node.group));
         }
-        Some(node.process)
+        Some(Gone { _process: node.process, _leader: node.leader })
     }
 
     /// Whether a group is orphaned: no member has a parent in another group of the same session (POSIX, 3.264). `leaving`, a

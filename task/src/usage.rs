@@ -1,7 +1,7 @@
 //! What tasks have used: getrusage(2), times(2), CPU clocks.
 use crate::process::Process;
 use crate::task::Task;
-use crate::tree;
+use crate::tree::{self, Tree};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Times in nanoseconds, and counts.
@@ -12,6 +12,9 @@ pub struct Usage {
     pub minor_faults: u64,
     pub major_faults: u64,
     pub voluntary_switches: u64,
+    pub involuntary_switches: u64,
+    /// The largest resident set of a program that has ended, in pages.
+    pub resident_peak: usize,
 }
 
 impl Usage {
@@ -20,12 +23,14 @@ impl Usage {
         self.user.saturating_add(self.system)
     }
 
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.user = self.user.saturating_add(other.user);
         self.system = self.system.saturating_add(other.system);
         self.minor_faults = self.minor_faults.saturating_add(other.minor_faults);
         self.major_faults = self.major_faults.saturating_add(other.major_faults);
         self.voluntary_switches = self.voluntary_switches.saturating_add(other.voluntary_switches);
+        self.involuntary_switches = self.involuntary_switches.saturating_add(other.involuntary_switches);
+        self.resident_peak = self.resident_peak.max(other.resident_peak);
     }
 }
 
@@ -44,21 +49,27 @@ pub fn of_thread(task: &Task) -> Usage {
         system,
         minor_faults: read(&task.minor_faults),
         major_faults: read(&task.major_faults),
-        voluntary_switches: read(&task.voluntary_switches),
+        voluntary_switches: task.thread().map_or(0, |thread| read(&thread.voluntary_switches)),
+        involuntary_switches: task.thread().map_or(0, |thread| read(&thread.involuntary_switches)),
+        resident_peak: 0,
     }
 }
 
-/// What the threads of a process have used, those that have ended included (of them only the times).
+/// What the threads of a process have used, those that have ended included.
 pub fn of_process(process: &Process) -> Usage {
-    let tree = tree::lock();
-    let mut sum = Usage { user: read(&process.ended_user), system: read(&process.ended_system), ..Usage::default() };
+    of_process_in(&tree::lock(), process)
+}
+
+/// The same with the tree locked.
+pub(crate) fn of_process_in(tree: &Tree, process: &Process) -> Usage {
+    let mut sum = *process.ended.lock();
     for task in tree.threads(process.pid) {
         sum.add(of_thread(task));
     }
     sum
 }
 
-/// What children that have been waited for have used, with those that they waited for (only the times).
+/// What children that have been waited for have used, with those that they waited for.
 pub fn of_children(process: &Process) -> Usage {
-    Usage { user: read(&process.children_user), system: read(&process.children_system), ..Usage::default() }
+    *process.children.lock()
 }

@@ -1,8 +1,9 @@
 //! Waiting for children: wait4(2), waitid(2).
 use crate::process::Process;
-use crate::signals::ChildChange;
+use crate::signals::StopEvent;
 use crate::task::Task;
-use crate::tree::{self, Pid, Tree};
+use crate::tree::{self, Gone, Pid, Tree};
+use crate::usage::{self, Usage};
 use crate::{Failure, Restart};
 use abi::Errno;
 use alloc::sync::Arc;
@@ -45,9 +46,8 @@ pub struct Found {
     pub pid: Pid,
     pub uid: u32,
     pub status: Status,
-    /// Nanoseconds in user and kernel mode of the child and the children it waited for.
-    pub user_time: u64,
-    pub system_time: u64,
+    /// What the child and the children that it waited for have used.
+    pub used: Usage,
 }
 
 /// A change of a child.
@@ -134,14 +134,17 @@ fn look(process: &Process, which: Which, options: Options) -> Result<Option<Foun
         }
     }
     if let Some(child) = ended {
-        return Ok(Some(reap(&mut tree, process, &child, options.no_wait)));
+        let (found, gone) = reap(&mut tree, process, &child, options.no_wait);
+        drop(tree);
+        drop(gone);
+        return Ok(Some(found));
     }
     if let Some((child, change)) = changed {
         let status = match change {
-            ChildChange::Stopped(signal) => Status::Stopped(signal),
-            ChildChange::Continued => Status::Continued,
+            StopEvent::Stopped(signal) => Status::Stopped(signal.number() as u8),
+            StopEvent::Continued => Status::Continued,
         };
-        return Ok(Some(found(&child, status)));
+        return Ok(Some(found(&tree, &child, status)));
     }
     if candidates { Ok(None) } else { Err(Errno::ECHILD) }
 }
@@ -155,25 +158,18 @@ fn is_meant(child: &Process, options: Options) -> bool {
     }
 }
 
-fn found(child: &Process, status: Status) -> Found {
-    let time = |own: &core::sync::atomic::AtomicU64, children: &core::sync::atomic::AtomicU64| {
-        own.load(Ordering::Relaxed).wrapping_add(children.load(Ordering::Relaxed))
-    };
-    Found {
-        pid: child.pid,
-        uid: child.uid.load(Ordering::Relaxed),
-        status,
-        user_time: time(&child.ended_user, &child.children_user),
-        system_time: time(&child.ended_system, &child.children_system),
-    }
+fn found(tree: &Tree, child: &Process, status: Status) -> Found {
+    let mut used = usage::of_process_in(tree, child);
+    used.add(usage::of_children(child));
+    Found { pid: child.pid, uid: child.uid.load(Ordering::Relaxed), status, used }
 }
 
-fn reap(tree: &mut Tree, parent: &Process, child: &Arc<Process>, keep: bool) -> Found {
-    let found = found(child, Status::from_exit(child.exit_status().unwrap_or(0)));
-    if !keep {
-        tree.remove_process(child.pid);
-        parent.children_user.fetch_add(found.user_time, Ordering::Relaxed);
-        parent.children_system.fetch_add(found.system_time, Ordering::Relaxed);
+fn reap(tree: &mut Tree, parent: &Process, child: &Arc<Process>, keep: bool) -> (Found, Option<Gone>) {
+    let found = found(tree, child, Status::from_exit(child.exit_status().unwrap_or(0)));
+    if keep {
+        return (found, None);
     }
-    found
+    let gone = tree.remove_process(child.pid);
+    parent.children.lock().add(found.used);
+    (found, gone)
 }

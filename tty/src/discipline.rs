@@ -26,6 +26,8 @@ pub struct LineDiscipline {
     /// Input has been refused for lack of room.
     starved: bool,
     pub(crate) window: WindowSize,
+    /// What the master in packet mode has not been told (TIOCPKT_*); `None` without packet mode.
+    pub(crate) packets: Option<u8>,
 }
 
 impl LineDiscipline {
@@ -42,6 +44,7 @@ impl LineDiscipline {
             stopped_by_call: false,
             starved: false,
             window: WindowSize::default(),
+            packets: None,
         };
         terminal.find_special();
         Ok(terminal)
@@ -108,6 +111,18 @@ impl LineDiscipline {
         self.input.len() >= wanted
     }
 
+    /// Whether a read would find anything, few bytes or many. What a reader waits for.
+    #[must_use]
+    pub fn has_input(&self) -> bool {
+        if self.termios.canonical() { self.input.has_line() } else { self.input.len() > 0 }
+    }
+
+    /// Whether [`LineDiscipline::take_output`] would give any.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        self.output.takeable() > 0
+    }
+
     /// Whether `poll(2)` says POLLOUT.
     #[must_use]
     pub fn is_writable(&self) -> bool {
@@ -164,7 +179,7 @@ impl LineDiscipline {
         if self.termios.is(byte, Special::Start) {
             self.start(effects);
         } else if self.termios.is(byte, Special::Stop) {
-            self.output.stop();
+            self.stop(effects);
         } else {
             return false;
         }
@@ -231,18 +246,37 @@ impl LineDiscipline {
         if !self.stopped_by_call && self.output.start() {
             effects.output = true;
             effects.writable = true;
+            self.note_packet(raw::TIOCPKT_START, raw::TIOCPKT_STOP, effects);
+        }
+    }
+
+    /// Holds output back.
+    pub(crate) fn stop(&mut self, effects: &mut Effects) {
+        if !self.output.is_stopped() {
+            self.output.stop();
+            self.note_packet(raw::TIOCPKT_STOP, raw::TIOCPKT_START, effects);
+        }
+    }
+
+    /// Has the master told of `event`, and no longer of `opposite`, if it wants to know.
+    pub(crate) fn note_packet(&mut self, event: u32, opposite: u32, effects: &mut Effects) {
+        if let Some(events) = &mut self.packets {
+            *events = *events & !(opposite as u8) | event as u8;
+            effects.output = true;
         }
     }
 
     pub(crate) fn discard_input(&mut self, effects: &mut Effects) {
         self.input.clear();
         self.erasing = false;
+        self.note_packet(raw::TIOCPKT_FLUSHREAD, 0, effects);
         self.input_taken(effects);
     }
 
     pub(crate) fn discard_output(&mut self, effects: &mut Effects) {
         self.output.clear();
         effects.writable = true;
+        self.note_packet(raw::TIOCPKT_FLUSHWRITE, 0, effects);
     }
 
     pub(crate) fn before_echo(&mut self) {

@@ -95,8 +95,41 @@ impl PtyPair {
         self.slave.receive(bytes, effects)
     }
 
-    /// Reads what the slave shows.
+    /// TIOCPKT: whether the master is told of flushes and flow control.
+    pub fn set_packet_mode(&mut self, on: bool) {
+        if on != self.packet_mode() {
+            self.slave.packets = on.then_some(0);
+        }
+    }
+
+    /// TIOCGPKT.
+    #[must_use]
+    pub fn packet_mode(&self) -> bool {
+        self.slave.packets.is_some()
+    }
+
+    /// Whether the master's `poll(2)` says POLLPRI.
+    #[must_use]
+    pub fn has_packet_event(&self) -> bool {
+        self.slave.packets.is_some_and(|events| events != 0)
+    }
+
+    /// Reads what the slave shows. In packet mode each read begins with a byte that says what follows: events alone, or data.
     pub fn read_master(&mut self, into: &mut [u8], effects: &mut Effects) -> PtyRead {
+        let Some(events) = self.slave.packets else { return self.read_plain(into, effects) };
+        let Some((header, rest)) = into.split_first_mut() else { return PtyRead::Wait };
+        *header = events;
+        if events != 0 {
+            self.slave.packets = Some(0);
+            return PtyRead::Data(1);
+        }
+        match self.read_plain(rest, effects) {
+            PtyRead::Data(count) => PtyRead::Data(count + 1),
+            other => other,
+        }
+    }
+
+    fn read_plain(&mut self, into: &mut [u8], effects: &mut Effects) -> PtyRead {
         match self.slave.take_output(into, effects) {
             0 if self.slave_closed => PtyRead::Closed,
             0 => PtyRead::Wait,
@@ -104,10 +137,10 @@ impl PtyPair {
         }
     }
 
-    /// Whether the master's `poll(2)` says POLLIN.
+    /// Whether the master's `poll(2)` says POLLIN. (That the slave is closed is another event, POLLHUP.)
     #[must_use]
     pub fn is_master_readable(&self) -> bool {
-        self.slave_closed || self.slave.output.takeable() > 0
+        self.has_packet_event() || self.slave.output.takeable() > 0
     }
 
     /// Whether it says POLLOUT.

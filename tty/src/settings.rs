@@ -86,12 +86,25 @@ impl LineDiscipline {
             self.literal_next = false;
         }
         self.find_special();
+        self.note_flow_control(&old, effects);
         // Otherwise nothing could ever start it again.
         if old.input_has(raw::IXON) && !termios.input_has(raw::IXON) {
             self.start(effects);
         }
         effects.readable = true;
         effects.writable = true;
+    }
+
+    /// Whether a master in packet mode should heed Ctrl-S and Ctrl-Q itself has changed (ioctl_tty(2), TIOCPKT).
+    fn note_flow_control(&mut self, old: &Termios, effects: &mut Effects) {
+        let by_usual_keys = |termios: &Termios| {
+            termios.input_has(raw::IXON) && termios.is(0o23, Special::Stop) && termios.is(0o21, Special::Start)
+        };
+        match (by_usual_keys(old), by_usual_keys(&self.termios)) {
+            (false, true) => self.note_packet(raw::TIOCPKT_DOSTOP, raw::TIOCPKT_NOSTOP, effects),
+            (true, false) => self.note_packet(raw::TIOCPKT_NOSTOP, raw::TIOCPKT_DOSTOP, effects),
+            _ => {}
+        }
     }
 
     pub fn flush(&mut self, what: Flush, effects: &mut Effects) {
@@ -107,7 +120,7 @@ impl LineDiscipline {
         match what {
             Flow::StopOutput => {
                 self.stopped_by_call = true;
-                self.output.stop();
+                self.stop(effects);
             }
             Flow::StartOutput => {
                 if core::mem::take(&mut self.stopped_by_call) {

@@ -1,7 +1,7 @@
 //! The two sides of a pseudo-terminal.
 
 use abi::raw::general as raw;
-use tty::{Effects, PtyPair, PtyRead, Signal, Step};
+use tty::{Effects, Flush, PtyPair, PtyRead, Signal, Step};
 
 fn read_master(pair: &mut PtyPair) -> Result<Vec<u8>, PtyRead> {
     let mut buffer = vec![0; 20_000];
@@ -44,6 +44,7 @@ fn the_master_reads_what_is_left_when_the_slave_closes() {
     pair.close_slave(&mut effects);
     assert!(pair.is_slave_closed() && pair.is_master_readable());
     assert_eq!(read_master(&mut pair), Ok(b"bye".to_vec()));
+    assert!(!pair.is_master_readable(), "poll(2) says POLLHUP, not POLLIN");
     assert_eq!(read_master(&mut pair), Err(PtyRead::Closed));
     assert!(pair.open_slave());
     assert_eq!(read_master(&mut pair), Err(PtyRead::Wait));
@@ -77,4 +78,34 @@ fn a_master_that_types_too_much_must_wait() {
     let mut request = pair.slave.begin_read(0);
     let _ = request.step(&mut pair.slave, &mut [0; 10], 0, &mut effects);
     assert!(effects.room && pair.is_master_writable());
+}
+
+/// ioctl_tty(2), TIOCPKT: each read is one byte of events, or a zero and data.
+#[test]
+fn packets_tell_the_master_of_flushes_and_flow_control() {
+    let mut pair = PtyPair::try_new().unwrap();
+    pair.set_locked(false);
+    assert!(pair.open_slave());
+    pair.set_packet_mode(true);
+    let mut effects = Effects::default();
+    pair.slave.write(b"data", &mut effects);
+    assert_eq!(read_master(&mut pair), Ok(b"\0data".to_vec()));
+    pair.slave.write(b"lost", &mut effects);
+    effects = Effects::default();
+    pair.slave.flush(Flush::Both, &mut effects);
+    assert!(effects.output && pair.has_packet_event() && pair.is_master_readable());
+    let flushed = raw::TIOCPKT_FLUSHREAD | raw::TIOCPKT_FLUSHWRITE;
+    assert_eq!(read_master(&mut pair), Ok(vec![flushed as u8]));
+    assert_eq!(read_master(&mut pair), Err(PtyRead::Wait));
+    pair.write_master(b"\x13", &mut effects);
+    assert_eq!(read_master(&mut pair), Ok(vec![raw::TIOCPKT_STOP as u8]));
+    pair.write_master(b"\x13\x11", &mut effects);
+    assert_eq!(read_master(&mut pair), Ok(vec![raw::TIOCPKT_START as u8]));
+    let mut termios = *pair.slave.termios();
+    termios.input &= !raw::IXON;
+    pair.set_termios(termios, &mut effects);
+    assert_eq!(read_master(&mut pair), Ok(vec![raw::TIOCPKT_NOSTOP as u8]));
+    pair.set_packet_mode(false);
+    pair.slave.write(b"plain", &mut effects);
+    assert_eq!(read_master(&mut pair), Ok(b"plain".to_vec()));
 }

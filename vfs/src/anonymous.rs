@@ -109,6 +109,15 @@ impl Vfs {
     }
 }
 
+impl Path {
+    /// A place for a file that never had a name in its file system, shown as `/NAME (deleted)`.
+    pub fn nameless(mount: &Arc<Mount>, name: &[u8], inode: Arc<Inode>) -> Self {
+        let dentry = Dentry::alone(mount.superblock().clone(), name, inode);
+        dentry.mark_unnamed(false);
+        Self { mount: mount.clone(), dentry }
+    }
+}
+
 fn new_inode(kind: FileType, permissions: u32) -> NewInode<'static> {
     NewInode { kind, permissions, user: 0, group: 0, device: DeviceNumber::default(), target: &[] }
 }

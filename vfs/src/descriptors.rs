@@ -3,6 +3,7 @@
 //! Chunks of 64 descriptors, each with masks of what is used and what is closed on exec; above them one bit a chunk, and above
 //! those one bit for 64 chunks, for what is full. So the lowest free descriptor is found in three steps, however many there are.
 use crate::file::OpenFile;
+use crate::locks::LockOwner;
 use abi::Errno;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -13,7 +14,7 @@ use sync::{Rank, SpinLock};
 
 const BITS: usize = 64;
 /// Descriptors beyond this are never given, whatever the limit (`/proc/sys/fs/nr_open`).
-const MOST: usize = 1 << 20;
+pub const MOST: usize = 1 << 20;
 
 struct Chunk {
     files: [Option<Arc<OpenFile>>; BITS],
@@ -182,6 +183,25 @@ impl DescriptorTable {
         chunk.files[number as usize % BITS].clone().ok_or(Errno::EBADF)
     }
 
+    /// Hands each of `entries` the file behind the descriptor that `number` names for it (`None`: nothing open), without holding the
+    /// table for long.
+    pub fn get_each<T>(
+        &self,
+        entries: &mut [T],
+        number: impl Fn(&T) -> i32,
+        place: impl Fn(&mut T, Option<Arc<OpenFile>>),
+    ) {
+        for some in entries.chunks_mut(BITS) {
+            let table = self.table.lock();
+            for entry in some {
+                let number = number(entry) as usize;
+                let chunk = table.chunks.get(number / BITS);
+                let file = chunk.and_then(|chunk| chunk.files[number % BITS].clone());
+                place(entry, file);
+            }
+        }
+    }
+
     /// Takes the lowest free descriptor from `minimum` on, below `limit` (RLIMIT_NOFILE). EMFILE.
     pub fn reserve(&self, minimum: u32, close_on_exec: bool, limit: u64) -> Result<Reservation<'_>, Errno> {
         let limit = usize::try_from(limit).unwrap_or(MOST);
@@ -194,10 +214,21 @@ impl DescriptorTable {
         Ok(self.reserve(0, close_on_exec, limit)?.fill(file))
     }
 
-    /// Closes a descriptor and gives up the file, which the caller drops (perhaps sleeping), having released its record locks.
-    /// EBADF.
+    /// The owner of the record locks that are set through this table.
+    pub fn lock_owner(&self) -> LockOwner {
+        LockOwner::Process(core::ptr::from_ref(self) as usize as u64)
+    }
+
+    /// Closing any descriptor of a file gives up all of the process's record locks on it (fcntl_locking(2)).
+    fn closed(&self, file: Arc<OpenFile>) -> Arc<OpenFile> {
+        file.release_locks(self.lock_owner());
+        file
+    }
+
+    /// Closes a descriptor and gives up the file, which the caller drops (perhaps sleeping). EBADF.
     pub fn close(&self, number: u32) -> Result<Arc<OpenFile>, Errno> {
-        self.table.lock().take(number as usize).ok_or(Errno::EBADF)
+        let file = self.table.lock().take(number as usize).ok_or(Errno::EBADF)?;
+        Ok(self.closed(file))
     }
 
     /// `dup(2)`, `fcntl(F_DUPFD)`. EBADF; EMFILE; EINVAL where `minimum` is not below the limit.
@@ -235,7 +266,7 @@ impl DescriptorTable {
             None => Some(file),
         };
         drop(table);
-        Ok(old)
+        Ok(old.map(|old| self.closed(old)))
     }
 
     /// `fcntl(F_GETFD)`. EBADF.
@@ -276,7 +307,7 @@ impl DescriptorTable {
             let Some(number) = table.next_open(from).filter(|number| *number <= *range.end() as usize) else { return };
             let file = table.take(number);
             drop(table);
-            file.into_iter().for_each(&mut closed);
+            file.into_iter().for_each(|file| closed(self.closed(file)));
             from = number + 1;
         }
     }
@@ -296,7 +327,7 @@ impl DescriptorTable {
             let file = table.take(number);
             table.mark(number, false, false);
             drop(table);
-            file.into_iter().for_each(&mut closed);
+            file.into_iter().for_each(|file| closed(self.closed(file)));
         }
     }
 
@@ -328,12 +359,23 @@ impl DescriptorTable {
         Ok(Self { table: SpinLock::new(Rank::Descriptors, copy) })
     }
 
+    /// For how many descriptors there is room: `FDSize` of `/proc/PID/status`.
+    pub fn capacity(&self) -> usize {
+        self.table.lock().chunks.len() * BITS
+    }
+
     /// The first open descriptor at or after `from`, for `/proc/PID/fd` and waiting for all.
     pub fn next_open(&self, from: u32) -> Option<(u32, Arc<OpenFile>)> {
         let mut table = self.table.lock();
         let number = table.next_open(from as usize)?;
         let file = table.slot(number)?.clone()?;
         Some((number as u32, file))
+    }
+}
+
+impl Drop for DescriptorTable {
+    fn drop(&mut self) {
+        self.close_range(0..=u32::MAX, drop);
     }
 }
 

@@ -2,11 +2,13 @@
 use crate::credentials::Credentials;
 use crate::inode::{Content, Inode};
 use crate::path::Path;
+use crate::watchers::Watchers;
 use abi::Errno;
 use abi::file::{FileType, OpenFlags, PollEvents, Whence};
 use alloc::sync::Arc;
 use cache::PageCache;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use memory::{PhysicalAddress, Reader, Writer};
 use sync::{Mutex, MutexGuard, Rank, Registrations};
 
@@ -51,6 +53,11 @@ pub trait FileOperations: Send + Sync {
     fn poll(&self, file: &OpenFile, registrations: Option<&mut Registrations>) -> PollEvents {
         let _ = (file, registrations);
         PollEvents::IN | PollEvents::OUT | PollEvents::READ_NORMAL | PollEvents::WRITE_NORMAL
+    }
+
+    /// Whether its readiness ever changes, so that epoll may wait for it.
+    fn can_poll(&self) -> bool {
+        true
     }
 
     /// A device's own command. ENOTTY where it is none of its.
@@ -105,6 +112,12 @@ pub(crate) enum Server {
 
 const READS: u32 = 1;
 const WRITES: u32 = 2;
+/// Counted among the inode's writers, so that it cannot be executed meanwhile.
+const COUNTED: u32 = 4;
+
+fn rights(flags: OpenFlags) -> u32 {
+    (if flags.reads() { READS } else { 0 }) | if flags.writes() { WRITES } else { 0 }
+}
 
 /// An open file, shared by the descriptors that refer to it.
 pub struct OpenFile {
@@ -113,7 +126,10 @@ pub struct OpenFile {
     rights: u32,
     flags: AtomicU32,
     position: Mutex<u64>,
+    /// What the position was last, for those who must not wait for it.
+    last_position: AtomicU64,
     credentials: Arc<Credentials>,
+    pub(crate) watchers: Watchers,
 }
 
 impl OpenFile {
@@ -123,19 +139,26 @@ impl OpenFile {
         if flags.contains(OpenFlags::PATH) {
             return Ok(Self::assemble(path, Server::Nobody, 0, flags, credentials));
         }
-        let rights = if flags.reads() { READS } else { 0 } | if flags.writes() { WRITES } else { 0 };
-        if rights & WRITES != 0 && inode.kind() == FileType::Regular {
+        let counted = flags.writes() && inode.kind() == FileType::Regular;
+        if counted {
             inode.begin_writing()?;
         }
+        let rights = rights(flags) | if counted { COUNTED } else { 0 };
         match Self::server_for(inode, flags) {
             Ok(server) => Ok(Self::assemble(path, server, rights, flags, credentials)),
             Err(error) => {
-                if rights & WRITES != 0 && inode.kind() == FileType::Regular {
+                if counted {
                     inode.end_writing();
                 }
                 Err(error)
             }
         }
+    }
+
+    /// Opens a file that has no name for others to find (`memfd_create(2)`): it may be executed while it is open.
+    pub fn open_nameless(path: Path, flags: OpenFlags, credentials: &Arc<Credentials>) -> Result<Arc<Self>, Errno> {
+        let server = Self::server_for(path.inode()?, flags)?;
+        Ok(Self::assemble(path, server, rights(flags), flags, credentials))
     }
 
     /// An open file served by `operations`, such as one end of a pipe.
@@ -145,8 +168,7 @@ impl OpenFile {
         flags: OpenFlags,
         credentials: &Arc<Credentials>,
     ) -> Arc<Self> {
-        let rights = if flags.reads() { READS } else { 0 } | if flags.writes() { WRITES } else { 0 };
-        Self::assemble(path, Server::Operations(operations), rights, flags, credentials)
+        Self::assemble(path, Server::Operations(operations), rights(flags), flags, credentials)
     }
 
     fn assemble(
@@ -167,7 +189,9 @@ impl OpenFile {
             rights,
             flags: AtomicU32::new((flags - once).bits()),
             position: Mutex::new(Rank::FilePosition, 0),
+            last_position: AtomicU64::new(0),
             credentials: credentials.clone(),
+            watchers: Watchers::new(),
         })
     }
 
@@ -242,13 +266,18 @@ impl OpenFile {
         if self.rights & WRITES != 0 { Ok(()) } else { Err(Errno::EBADF) }
     }
 
-    pub(crate) fn lock_position(&self) -> MutexGuard<'_, u64> {
-        self.position.lock()
+    pub(crate) fn lock_position(&self) -> PositionGuard<'_> {
+        PositionGuard { position: self.position.lock(), last: &self.last_position }
     }
 
-    /// The position, for `/proc/PID/fdinfo`.
+    /// The position, when no transfer is under way.
     pub fn position(&self) -> u64 {
         *self.position.lock()
+    }
+
+    /// The position as of the last transfer that ended: `/proc/PID/fdinfo`, which waits for none.
+    pub fn last_position(&self) -> u64 {
+        self.last_position.load(Ordering::Relaxed)
     }
 
     pub fn seekable(&self) -> Seekable {
@@ -266,6 +295,11 @@ impl OpenFile {
             Server::Nobody => PollEvents::INVALID,
             _ => PollEvents::IN | PollEvents::OUT | PollEvents::READ_NORMAL | PollEvents::WRITE_NORMAL,
         }
+    }
+
+    /// Whether it can be waited for (`epoll_ctl(2)`, EPERM).
+    pub fn can_poll(&self) -> bool {
+        matches!(&self.server, Server::Operations(operations) if operations.can_poll())
     }
 
     /// A device's command. EBADF for `O_PATH`; ENOTTY. The commands that all files know are the caller's.
@@ -341,14 +375,44 @@ impl OpenFile {
     }
 }
 
+/// The position, while nobody else can change it.
+pub(crate) struct PositionGuard<'a> {
+    position: MutexGuard<'a, u64>,
+    last: &'a AtomicU64,
+}
+
+impl Deref for PositionGuard<'_> {
+    type Target = u64;
+
+    #[inline(always)]
+    fn deref(&self) -> &u64 {
+        &self.position
+    }
+}
+
+impl DerefMut for PositionGuard<'_> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut u64 {
+        &mut self.position
+    }
+}
+
+impl Drop for PositionGuard<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.last.store(*self.position, Ordering::Relaxed);
+    }
+}
+
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        self.watchers.tell();
         if let Server::Operations(operations) = &self.server {
             operations.release(self);
         }
         let inode = self.inode();
         crate::locks::release_flock(inode, core::ptr::from_ref(self) as usize);
-        if self.rights & WRITES != 0 && inode.kind() == FileType::Regular {
+        if self.rights & COUNTED != 0 {
             inode.end_writing();
         }
     }

@@ -1,7 +1,9 @@
 //! Inodes: what files are, apart from their names.
 use crate::directory::Directory;
+use crate::extended::Attributes;
 use crate::file::{FileOperations, OpenFile};
 use crate::locks::FileLocks;
+use crate::seals::Seals;
 use crate::superblock::SuperBlock;
 use abi::Errno;
 use abi::file::{DeviceNumber, FileType, OpenFlags, mode};
@@ -56,6 +58,10 @@ pub trait MagicLink: Send + Sync {
     fn follow(&self) -> Result<Target, Errno>;
     /// What `readlink(2)` shows.
     fn text(&self) -> Result<Vec<u8>, Errno>;
+    /// The size that `stat(2)` shows.
+    fn size(&self) -> u64 {
+        0
+    }
 }
 
 /// What an inode is, by type.
@@ -98,10 +104,14 @@ pub struct Inode {
     writers: AtomicI32,
     /// Not to be kept in the dentry cache.
     fleeting: AtomicBool,
+    /// What may never be done to it again (`F_ADD_SEALS`); changes under the lock.
+    pub(crate) seals: AtomicU32,
     /// Excludes changes of a folder's entries, of a file's size, and writers among themselves.
     pub lock: RwSemaphore<()>,
     content: Content,
     locks: Once<Box<FileLocks>>,
+    /// Extended attributes, where the file system keeps them in memory and there ever were any.
+    attributes: Once<Box<Attributes>>,
 }
 
 /// A file to be made.
@@ -140,9 +150,11 @@ impl Inode {
             times: SpinLock::new(Rank::Attributes, Times { accessed: now, modified: now, changed: now, created: now }),
             writers: AtomicI32::new(0),
             fleeting: AtomicBool::new(false),
+            seals: AtomicU32::new(Seals::SEAL.bits()),
             lock: RwSemaphore::new(rank, ()),
             content,
             locks: Once::new(),
+            attributes: Once::new(),
         })
     }
 
@@ -211,6 +223,7 @@ impl Inode {
         match &self.content {
             Content::Cached(cached) => cached.cache.get().map_or(cached.size, |cache| cache.size()),
             Content::Source(source) => source.size(),
+            Content::Magic(link) => link.size(),
             _ => self.size.load(Ordering::Relaxed),
         }
     }
@@ -331,6 +344,19 @@ impl Inode {
             let _ = self.locks.set(made);
         }
         self.existing_locks()
+    }
+
+    /// Extended attributes kept in memory, if there ever were any.
+    pub fn existing_attributes(&self) -> Option<&Attributes> {
+        self.attributes.get().map(|attributes| &**attributes)
+    }
+
+    /// Extended attributes kept in memory, made when first needed, by a caller with the lock.
+    pub fn attributes(&self, make: impl FnOnce() -> Attributes) -> Option<&Attributes> {
+        if self.attributes.get().is_none() {
+            let _ = self.attributes.set(Box::new(make()));
+        }
+        self.existing_attributes()
     }
 
     /// What the openings of a FIFO, socket or device share; made by `make` where there is none yet.

@@ -77,6 +77,11 @@ impl Mount {
         self.flags.store(Self::adjust(flags).bits(), Ordering::Relaxed);
     }
 
+    /// No flag at all, as the first mount of a tree has it.
+    pub(crate) fn clear_flags(&self) {
+        self.flags.store(0, Ordering::Relaxed);
+    }
+
     /// EROFS where nothing may be changed through it.
     #[inline]
     pub fn check_writable(&self) -> Result<(), Errno> {

@@ -1,6 +1,7 @@
 //! Mounted file systems as a whole, the types that make them, and what all of them share.
 use crate::dentry::Dentry;
 use crate::device::{DeviceRegistry, Openers};
+use crate::extended::ExtendedAttributes;
 use crate::inode::Inode;
 use abi::Errno;
 use abi::file::{DeviceNumber, MountFlags, Statfs};
@@ -40,6 +41,11 @@ pub trait FileSystem: Send + Sync {
     /// Brings everything to stable storage. EIO. May sleep.
     fn synchronise(&self) -> Result<(), Errno> {
         Ok(())
+    }
+
+    /// Who keeps extended attributes; `None` where there are none.
+    fn extended_attributes(&self) -> Option<&dyn ExtendedAttributes> {
+        None
     }
 
     /// The last mount is gone and no file is open: lets go of inodes. May sleep.

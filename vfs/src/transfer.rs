@@ -63,7 +63,7 @@ impl OpenFile {
         match self.served_by() {
             Server::Cache(cache) => {
                 let mut position = self.lock_position();
-                let (count, end) = self.write_cached(cache, *position, from, limit)?;
+                let (count, end) = self.write_cached(cache, *position, from, limit, false)?;
                 *position = end;
                 Ok(count)
             }
@@ -80,13 +80,26 @@ impl OpenFile {
         self.check_writable()?;
         from.limit(MAX_TRANSFER);
         match self.served_by() {
-            Server::Cache(cache) => Ok(self.write_cached(cache, position, from, limit)?.0),
+            Server::Cache(cache) => Ok(self.write_cached(cache, position, from, limit, false)?.0),
             Server::Operations(operations) if operations.seekable() != Seekable::No => {
                 operations.write(self, &mut { position }, from)
             }
             Server::Operations(_) => Err(Errno::ESPIPE),
             Server::Directory | Server::Nobody => Err(Errno::EBADF),
         }
+    }
+
+    /// `pwritev2(2)` with RWF_APPEND: at the end; the file's position stays if `keep`.
+    pub fn append(&self, from: &mut Reader<'_>, keep: bool, limit: u64) -> Result<usize, Errno> {
+        let Server::Cache(cache) = self.served_by() else { return self.write(from, limit) };
+        self.check_writable()?;
+        from.limit(MAX_TRANSFER);
+        let mut position = (!keep).then(|| self.lock_position());
+        let (count, end) = self.write_cached(cache, 0, from, limit, true)?;
+        if let Some(position) = &mut position {
+            **position = end;
+        }
+        Ok(count)
     }
 
     /// Writes through the page cache; answers the number of bytes and the position behind them.
@@ -96,17 +109,20 @@ impl OpenFile {
         position: u64,
         from: &mut Reader<'_>,
         limit: u64,
+        append: bool,
     ) -> Result<(usize, u64), Errno> {
         if from.is_empty() {
             return Ok((0, position));
         }
         let inode = self.inode();
         let _writing = inode.lock.write();
-        let position = if self.flags().contains(OpenFlags::APPEND) { cache.size() } else { position };
+        let append = append || self.flags().contains(OpenFlags::APPEND);
+        let position = if append { cache.size() } else { position };
         let room = limit.min(inode.superblock().properties().max_size).saturating_sub(position);
         if room == 0 {
             return Err(Errno::EFBIG);
         }
+        let room = inode.sealed_write(cache, position, room.min(from.remaining() as u64))?;
         from.limit(usize::try_from(room).unwrap_or(usize::MAX));
         let count = cache.write(position, from)?;
         self.drop_set_id(inode);
@@ -157,29 +173,39 @@ impl OpenFile {
         Ok(())
     }
 
-    /// `fallocate(2)`: space is taken when pages are written, so only sizes and holes are seen to. EBADF; ENODEV; EOPNOTSUPP
-    /// for what is not here.
+    /// `fallocate(2)`: pages for all of the range, or a hole. What reaches beyond the end under KEEP_SIZE is not set aside. EBADF;
+    /// EFBIG; ENODEV; ESPIPE; EPERM (seals); ENOSPC; EOPNOTSUPP for what tmpfs cannot on Linux either.
     pub fn allocate(&self, flags: AllocateFlags, offset: u64, length: u64, limit: u64) -> Result<(), Errno> {
         self.check_writable()?;
-        let end = offset.checked_add(length).ok_or(Errno::EFBIG)?;
-        let Server::Cache(cache) = self.served_by() else {
-            return Err(if self.seekable() == Seekable::No { Errno::ESPIPE } else { Errno::ENODEV });
-        };
-        let hole = AllocateFlags::PUNCH_HOLE | AllocateFlags::KEEP_SIZE;
-        let zero = AllocateFlags::ZERO_RANGE;
-        if flags != hole && flags - AllocateFlags::KEEP_SIZE - zero != AllocateFlags::empty() {
+        let inode = self.inode();
+        match inode.kind() {
+            FileType::Fifo => return Err(Errno::ESPIPE),
+            FileType::Directory => return Err(Errno::EISDIR),
+            FileType::Regular => {}
+            _ => return Err(Errno::ENODEV),
+        }
+        let end = offset.checked_add(length).filter(|&end| end <= inode.superblock().properties().max_size);
+        let end = end.ok_or(Errno::EFBIG)?;
+        let Server::Cache(cache) = self.served_by() else { return Err(Errno::EOPNOTSUPP) };
+        let hole = AllocateFlags::PUNCH_HOLE;
+        if !(flags - hole - AllocateFlags::KEEP_SIZE).is_empty() {
             return Err(Errno::EOPNOTSUPP);
         }
-        let inode = self.inode();
         let _writing = inode.lock.write();
-        if flags.intersects(AllocateFlags::PUNCH_HOLE | zero) {
+        if flags.contains(hole) {
+            inode.check_hole()?;
             cache.punch(offset..end)?;
-        }
-        if !flags.contains(AllocateFlags::KEEP_SIZE) && end > cache.size() {
-            if end > limit.min(inode.superblock().properties().max_size) {
+        } else {
+            let old = cache.size();
+            inode.check_new_size(old, old.max(end))?;
+            let grows = !flags.contains(AllocateFlags::KEEP_SIZE) && end > old;
+            if grows && end > limit {
                 return Err(Errno::EFBIG);
             }
-            cache.truncate(end);
+            cache.allocate(offset..if grows { end } else { end.min(old) })?;
+            if grows {
+                cache.truncate(end);
+            }
         }
         inode.touch_modified();
         Ok(())
@@ -220,6 +246,7 @@ pub(crate) fn truncate(inode: &Inode, size: u64, limit: u64) -> Result<(), Errno
         return Err(Errno::EFBIG);
     }
     let _writing = inode.lock.write();
+    inode.check_new_size(cache.size(), size)?;
     cache.truncate(size);
     inode.touch_modified();
     Ok(())

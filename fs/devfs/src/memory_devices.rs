@@ -33,6 +33,10 @@ impl FileOperations for Null {
     fn seekable(&self) -> Seekable {
         Seekable::AlwaysZero
     }
+
+    fn can_poll(&self) -> bool {
+        false
+    }
 }
 
 impl FileOperations for Zero {
@@ -51,6 +55,10 @@ impl FileOperations for Zero {
     fn seekable(&self) -> Seekable {
         Seekable::AlwaysZero
     }
+
+    fn can_poll(&self) -> bool {
+        false
+    }
 }
 
 impl FileOperations for Full {
@@ -64,6 +72,10 @@ impl FileOperations for Full {
 
     fn seekable(&self) -> Seekable {
         Seekable::AlwaysZero
+    }
+
+    fn can_poll(&self) -> bool {
+        false
     }
 }
 

@@ -12,24 +12,25 @@ pub struct TreeType {
     /// As `statfs(2)` tells it (linux/magic.h).
     magic: i64,
     root: Arc<dyn Folder>,
+    permissions: u32,
 }
 
 /// Number of the root inode.
 const ROOT: u64 = 1;
 
 impl TreeType {
-    pub fn new(name: &'static str, magic: i64, root: Arc<dyn Folder>) -> Self {
-        Self { name, magic, root }
+    pub fn new(name: &'static str, magic: i64, root: Arc<dyn Folder>, permissions: u32) -> Self {
+        Self { name, magic, root, permissions }
     }
 
     /// `proc`, whose root is `root`.
     pub fn proc(root: Arc<dyn Folder>) -> Self {
-        Self::new("proc", 0x9fa0, root)
+        Self::new("proc", 0x9fa0, root, 0o555)
     }
 
     /// `sysfs`, whose root is `root`.
     pub fn sysfs(root: Arc<dyn Folder>) -> Self {
-        Self::new("sysfs", 0x6265_6572, root)
+        Self::new("sysfs", 0x6265_6572, root, 0o755)
     }
 }
 
@@ -48,7 +49,11 @@ impl FileSystemType for TreeType {
             internal: false,
         };
         let superblock = SuperBlock::new(vfs, properties, Arc::new(Tree { magic: self.magic }));
-        superblock.set_root(inode_of(&superblock, ROOT, &Node::folder(self.root.clone())));
+        superblock.set_root(inode_of(
+            &superblock,
+            ROOT,
+            &Node::folder(self.root.clone()).with_permissions(self.permissions),
+        ));
         Ok(superblock)
     }
 }

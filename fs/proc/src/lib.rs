@@ -24,7 +24,7 @@ pub use file_system::TreeType;
 pub use listing::{Joined, Listing};
 pub use node::{Folder, Listed, Node, NodeContent};
 pub use setting::{Number, number};
-pub use text::{Output, Text, text};
+pub use text::{Output, Text, attribute, text};
 
 #[cfg(test)]
 mod tests;

@@ -15,18 +15,27 @@ struct Registered {
 }
 
 /// A folder of nodes that are registered and taken away.
-pub struct Listing(SpinLock<Registered>);
+pub struct Listing {
+    registered: SpinLock<Registered>,
+    /// Of the folders that [`Listing::below`] makes.
+    permissions: u32,
+}
 
 impl Listing {
     pub fn new() -> Arc<Self> {
+        Self::with_permissions(0o555)
+    }
+
+    /// One in whose tree folders have these permissions.
+    pub fn with_permissions(permissions: u32) -> Arc<Self> {
         let registered = Registered { names: BTreeMap::new(), nodes: BTreeMap::new(), next: 0 };
-        Arc::new(Self(SpinLock::new(Rank::Attributes, registered)))
+        Arc::new(Self { registered: SpinLock::new(Rank::Attributes, registered), permissions })
     }
 
     /// Adds a node. EEXIST.
     pub fn add(&self, name: &str, node: Node) -> Result<(), Errno> {
         let (name, copy) = (Box::from(name.as_bytes()), Box::from(name.as_bytes()));
-        let mut registered = self.0.lock();
+        let mut registered = self.registered.lock();
         if registered.names.contains_key(&name) {
             return Err(Errno::EEXIST);
         }
@@ -45,8 +54,8 @@ impl Listing {
                 Ok(Node { content: NodeContent::Folder(folder), .. }) => folder.as_listing().ok_or(Errno::ENOTDIR)?,
                 Ok(_) => return Err(Errno::ENOTDIR),
                 Err(_) => {
-                    let made = Listing::new();
-                    current.add(name, Node::folder(made.clone()))?;
+                    let made = Listing::with_permissions(self.permissions);
+                    current.add(name, Node::folder(made.clone()).with_permissions(self.permissions))?;
                     made
                 }
             };
@@ -56,7 +65,7 @@ impl Listing {
 
     /// Takes a node away; what is open stays. ENOENT. Whoever looked it up before may find it a while longer.
     pub fn remove(&self, name: &str) -> Result<(), Errno> {
-        let mut registered = self.0.lock();
+        let mut registered = self.registered.lock();
         let number = registered.names.remove(name.as_bytes()).ok_or(Errno::ENOENT)?;
         let gone = registered.nodes.remove(&number);
         drop(registered);
@@ -67,7 +76,7 @@ impl Listing {
 
 impl Folder for Listing {
     fn look_up(&self, name: &[u8]) -> Result<Node, Errno> {
-        let registered = self.0.lock();
+        let registered = self.registered.lock();
         let number = registered.names.get(name).ok_or(Errno::ENOENT)?;
         registered.nodes.get(number).map(|(_, node)| node.clone()).ok_or(Errno::ENOENT)
     }
@@ -75,8 +84,13 @@ impl Folder for Listing {
     fn list(&self, mut from: u64, sink: &mut dyn FnMut(Listed<'_>) -> bool) -> Result<u64, Errno> {
         loop {
             // The name is copied, since the sink may sleep.
-            let next =
-                self.0.lock().nodes.range(from..).next().map(|(at, (name, node))| (*at, name.clone(), node.kind()));
+            let next = self
+                .registered
+                .lock()
+                .nodes
+                .range(from..)
+                .next()
+                .map(|(at, (name, node))| (*at, name.clone(), node.kind()));
             let Some((at, name, kind)) = next else { return Ok(from) };
             if !sink(Listed { name: &name, kind, next: at + 1 }) {
                 return Ok(at);
@@ -86,7 +100,7 @@ impl Folder for Listing {
     }
 
     fn folders(&self) -> u32 {
-        let registered = self.0.lock();
+        let registered = self.registered.lock();
         registered.nodes.values().filter(|(_, node)| node.kind() == FileType::Directory).count() as u32
     }
 

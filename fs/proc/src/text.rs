@@ -1,4 +1,5 @@
 //! Files whose contents are text, made when it is read.
+use crate::node::Node;
 use abi::file::OpenFlags;
 use abi::{Errno, PAGE_SIZE};
 use alloc::sync::Arc;
@@ -32,6 +33,18 @@ impl Output {
 
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// Whether it ends so.
+    pub fn ends_with(&self, end: &[u8]) -> bool {
+        self.bytes.ends_with(end)
+    }
+
+    /// Takes away what stands behind the first NUL; without one, nothing.
+    pub fn cut_behind_first_nul(&mut self) {
+        if let Some(at) = self.bytes.iter().position(|&byte| byte == 0) {
+            self.bytes.truncate(at + 1);
+        }
     }
 
     fn finish(self) -> Result<Vec<u8>, Errno> {
@@ -83,6 +96,24 @@ impl<F: Fn(&mut Output) -> fmt::Result + Send + Sync> Text for Shown<F> {
 /// A text from a function that writes it.
 pub fn text(show: impl Fn(&mut Output) -> fmt::Result + Send + Sync + 'static) -> Arc<dyn Text> {
     Arc::new(Shown(show))
+}
+
+struct Attribute<F>(F);
+
+impl<F: Fn(&mut Output) -> fmt::Result + Send + Sync> Text for Attribute<F> {
+    fn show(&self, output: &mut Output) -> Result<(), Errno> {
+        let _ = (self.0)(output);
+        Ok(())
+    }
+
+    fn size(&self) -> u64 {
+        PAGE_SIZE as u64
+    }
+}
+
+/// An attribute of sysfs, which everybody may read: a text that claims to be a page.
+pub fn attribute(show: impl Fn(&mut Output) -> fmt::Result + Send + Sync + 'static) -> Node {
+    Node::text(Arc::new(Attribute(show)))
 }
 
 /// A text as a file to be opened.

@@ -118,13 +118,18 @@ impl Directory for Folder {
         let mut left = if position <= FIRST { u64::MAX } else { position - FIRST - 1 };
         let at = |left: u64| left.saturating_add(FIRST + 1);
         while left != 0 {
-            let Some((entry, number)) = self.entries.newest(left) else { break };
-            let inode = &entry.inode;
-            let (next, kind, inode) = (at(number - 1), inode.kind(), inode.number());
-            if !entry.name.with_bytes(|name| sink(Entry { name, inode, kind, next })) {
-                return Ok(at(number));
+            let some = self.entries.newest(left);
+            if some.is_empty() {
+                break;
             }
-            left = number - 1;
+            for entry in &some {
+                let inode = &entry.inode;
+                let (next, kind, inode) = (at(entry.number - 1), inode.kind(), inode.number());
+                if !entry.name.with_bytes(|name| sink(Entry { name, inode, kind, next })) {
+                    return Ok(at(entry.number));
+                }
+                left = entry.number - 1;
+            }
         }
         Ok(at(0))
     }

@@ -1,6 +1,7 @@
 //! The entries of a folder, by name and in order.
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use smallvec::SmallVec;
 use sync::{Mutex, Rank, SpinLock};
 use vfs::name::OwnedName;
 use vfs::name_trie::{self, NameTrie, Named, NeedsNodes};
@@ -11,7 +12,7 @@ pub(crate) struct Entry {
     pub(crate) name: OwnedName,
     pub(crate) inode: Arc<Inode>,
     /// Its place in the order: higher is newer.
-    number: u64,
+    pub(crate) number: u64,
 }
 
 pub(crate) struct ByName(Arc<Entry>);
@@ -32,6 +33,9 @@ pub(crate) struct Order {
     entries: BTreeMap<u64, Arc<Entry>>,
     next_number: u64,
 }
+
+/// How many entries are looked up at a time.
+const SOME: usize = 32;
 
 /// All entries of a folder.
 pub(crate) struct Entries {
@@ -91,10 +95,10 @@ impl Entries {
         }
     }
 
-    /// The newest entry whose number is at most `number`, and its number.
-    pub(crate) fn newest(&self, number: u64) -> Option<(Arc<Entry>, u64)> {
+    /// Some entries whose numbers are at most `number`, the newest first; none where there are no more.
+    pub(crate) fn newest(&self, number: u64) -> SmallVec<[Arc<Entry>; SOME]> {
         let order = self.order.lock();
-        order.entries.range(..=number).next_back().map(|(number, entry)| (entry.clone(), *number))
+        order.entries.range(..=number).rev().take(SOME).map(|(_, entry)| entry.clone()).collect()
     }
 
     /// Takes everything out.

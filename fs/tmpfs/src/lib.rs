@@ -17,10 +17,13 @@
 
 extern crate alloc;
 
+mod attributes;
 mod directory;
 mod entries;
+mod nameless;
 mod options;
 mod super_block;
 
+pub use nameless::NamelessFiles;
 pub use options::{Limits, Options};
 pub use super_block::{Tmpfs, TmpfsType};

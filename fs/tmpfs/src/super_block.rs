@@ -1,4 +1,5 @@
 //! A mounted tmpfs as a whole.
+use crate::attributes::Space;
 use crate::directory::Folder;
 use crate::entries::Remains;
 use crate::options::{Limits, Options};
@@ -12,7 +13,7 @@ use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering};
 use memory::Frame;
 use sync::{Rank, SpinLock};
-use vfs::{Content, FileSystem, FileSystemType, Inode, NewInode, Properties, SuperBlock, Vfs};
+use vfs::{Content, ExtendedAttributes, FileSystem, FileSystemType, Inode, NewInode, Properties, SuperBlock, Vfs};
 
 /// `TMPFS_MAGIC` (linux/magic.h).
 const MAGIC: i64 = 0x0102_1994;
@@ -28,6 +29,7 @@ pub struct Tmpfs {
     next_inode: AtomicU64,
     inode_limit: AtomicU64,
     graveyard: SpinLock<Graveyard>,
+    pub(crate) space: Arc<Space>,
 }
 
 /// Entries of folders that are gone.
@@ -57,15 +59,22 @@ impl FileSystemType for TmpfsType {
     fn mount(&self, vfs: &Arc<Vfs>, _: &[u8], _: MountFlags, data: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
         let defaults = Options::defaults(self.memory);
         let options = defaults.parse(data, self.memory)?;
-        Ok(Tmpfs::superblock(vfs, self.name, defaults, options, self.memory))
+        Ok(Tmpfs::superblock(vfs, self.name, defaults, options, self.memory).0)
     }
 }
+
+const UNLIMITED: Options =
+    Options { limits: Limits { pages: None, inodes: None }, permissions: 0o755, user: 0, group: 0 };
 
 impl Tmpfs {
     /// A file system without limits, for the root that the initramfs is unpacked into and for devtmpfs.
     pub fn unlimited(vfs: &Arc<Vfs>, name: &'static str) -> Arc<SuperBlock> {
-        let options = Options { limits: Limits::default(), permissions: 0o755, user: 0, group: 0 };
-        Self::superblock(vfs, name, options, options, 0)
+        Self::superblock(vfs, name, UNLIMITED, UNLIMITED, 0).0
+    }
+
+    /// One without limits and without a place in the tree.
+    pub(crate) fn nameless(vfs: &Arc<Vfs>) -> (Arc<SuperBlock>, Arc<Self>) {
+        Self::superblock(vfs, "tmpfs", UNLIMITED, UNLIMITED, 0)
     }
 
     fn superblock(
@@ -74,7 +83,7 @@ impl Tmpfs {
         defaults: Options,
         options: Options,
         memory: u64,
-    ) -> Arc<SuperBlock> {
+    ) -> (Arc<SuperBlock>, Arc<Self>) {
         let file_system = Arc::new(Self {
             options: SpinLock::new(Rank::Attributes, options),
             defaults,
@@ -84,6 +93,7 @@ impl Tmpfs {
             next_inode: AtomicU64::new(2),
             inode_limit: AtomicU64::new(options.limits.inodes.unwrap_or(u64::MAX)),
             graveyard: SpinLock::new(Rank::Attributes, Graveyard { folders: Vec::new(), digging: false }),
+            space: Arc::new(Space::new(options.limits.inodes)),
         });
         let properties = Properties {
             kind: name,
@@ -101,9 +111,9 @@ impl Tmpfs {
             device: DeviceNumber::default(),
             target: &[],
         };
-        let content = Content::Directory(Arc::new(Folder::new(file_system)));
+        let content = Content::Directory(Arc::new(Folder::new(file_system.clone())));
         superblock.set_root(Inode::new(superblock.clone(), 1, &new, content));
-        superblock
+        (superblock, file_system)
     }
 
     /// A number for a new inode. ENOSPC.
@@ -215,8 +225,13 @@ impl FileSystem for Tmpfs {
         // The root's owner and mode are those of the first mount.
         options.limits = new.limits;
         self.page_limit.store(new.limits.pages.unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.space.set_limit(new.limits.inodes);
         self.inode_limit.store(new.limits.inodes.unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(())
+    }
+
+    fn extended_attributes(&self) -> Option<&dyn ExtendedAttributes> {
+        Some(self)
     }
 
     fn cached_pages(&self) -> (u64, u64) {

@@ -110,24 +110,28 @@ impl PipeEnd {
         self.pipe.write(from, flow)
     }
 
-    /// The poll mask; joins the pollers first where `registrations` are given. ENOMEM.
-    pub fn poll(&self, registrations: Option<&mut Registrations>) -> Result<u32, Errno> {
-        let pipe = &*self.pipe;
-        if let Some(registrations) = registrations {
-            if self.access.reads() {
-                pipe.readers_ready.register(registrations)?;
-            }
-            if self.access.writes() {
-                pipe.writers_ready.register(registrations)?;
-            }
+    /// Joins the pollers; the caller looks at the end's readiness afterwards. ENOMEM.
+    #[cold]
+    pub fn register(&self, registrations: &mut Registrations) -> Result<(), Errno> {
+        if self.access.reads() {
+            self.pipe.readers_ready.register(registrations)?;
         }
+        if self.access.writes() {
+            self.pipe.writers_ready.register(registrations)?;
+        }
+        Ok(())
+    }
+
+    /// What the end is ready for, as poll(2) says it.
+    #[inline]
+    pub fn readiness(&self) -> u32 {
+        let pipe = &*self.pipe;
         let mut mask = 0;
         if self.access.reads() {
             if pipe.is(super::READABLE) {
                 mask |= POLLIN | POLLRDNORM;
             }
-            let openings = pipe.writer_openings.load(Ordering::Acquire);
-            if !pipe.has_writers() && self.unseen_writers != Some(openings) {
+            if !pipe.has_writers() && self.unseen_writers != Some(pipe.writer_openings.load(Ordering::Acquire)) {
                 mask |= POLLHUP;
             }
         }
@@ -139,7 +143,7 @@ impl PipeEnd {
                 mask |= POLLERR;
             }
         }
-        Ok(mask)
+        mask
     }
 }
 

@@ -108,14 +108,17 @@ impl Pipe {
         self.level.store(readable | writable, Ordering::Release);
     }
 
+    #[inline]
     fn is(&self, level: u32) -> bool {
         self.level.load(Ordering::Acquire) & level != 0
     }
 
+    #[inline]
     fn has_readers(&self) -> bool {
         self.readers.load(Ordering::Acquire) != 0
     }
 
+    #[inline]
     fn has_writers(&self) -> bool {
         self.writers.load(Ordering::Acquire) != 0
     }

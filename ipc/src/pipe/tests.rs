@@ -45,25 +45,25 @@ fn a_full_pipe_takes_no_more() {
     assert_eq!(written, Written { bytes: 65536, failure: Some(AGAIN) });
     assert_eq!(written.result(), Ok(65536));
     assert_eq!(put(&writer, b"x", NONBLOCKING).result(), Err(AGAIN));
-    assert_eq!(writer.poll(None), Ok(0));
+    assert_eq!(writer.readiness(), 0);
     assert_eq!(take(&reader, 4095, BLOCKING).unwrap().len(), 4095);
-    assert_eq!(writer.poll(None), Ok(0), "a page is free only as a whole");
+    assert_eq!(writer.readiness(), 0, "a page is free only as a whole");
     assert_eq!(take(&reader, 1, BLOCKING).unwrap().len(), 1);
-    assert_eq!(writer.poll(None), Ok(POLLOUT | POLLWRNORM));
+    assert_eq!(writer.readiness(), POLLOUT | POLLWRNORM);
     assert_eq!(reader.pipe().bytes(), 61440);
 }
 
 #[test]
 fn polls() {
     let (reader, writer) = PipeEnd::pair().unwrap();
-    assert_eq!(reader.poll(None), Ok(0));
+    assert_eq!(reader.readiness(), 0);
     assert_eq!(put(&writer, b"x", BLOCKING).result(), Ok(1));
-    assert_eq!(reader.poll(None), Ok(POLLIN | POLLRDNORM));
+    assert_eq!(reader.readiness(), POLLIN | POLLRDNORM);
     drop(writer);
-    assert_eq!(reader.poll(None), Ok(POLLIN | POLLRDNORM | POLLHUP));
+    assert_eq!(reader.readiness(), POLLIN | POLLRDNORM | POLLHUP);
     let (reader, writer) = PipeEnd::pair().unwrap();
     drop(reader);
-    assert_eq!(writer.poll(None), Ok(POLLOUT | POLLWRNORM | POLLERR));
+    assert_eq!(writer.readiness(), POLLOUT | POLLWRNORM | POLLERR);
 }
 
 #[test]
@@ -74,8 +74,8 @@ fn a_poller_is_woken_beside_a_reader() {
         let reader = reader.clone();
         move || {
             let mut registrations = Registrations::for_current(1).unwrap();
-            reader.poll(Some(&mut registrations)).unwrap();
-            registrations.wait(None, || Some(reader.poll(None).unwrap()).filter(|mask| mask & POLLHUP != 0)).unwrap()
+            reader.register(&mut registrations).unwrap();
+            registrations.wait(None, || Some(reader.readiness()).filter(|mask| mask & POLLHUP != 0)).unwrap()
         }
     });
     let other = thread::spawn({
@@ -178,10 +178,10 @@ fn fifo_openings_meet() {
     let pipe = Pipe::new().unwrap();
     assert!(matches!(PipeEnd::open(&pipe, Access::Write, true), Err(Failure::Error(Errno::ENXIO))));
     let reader = PipeEnd::open(&pipe, Access::Read, true).unwrap();
-    assert_eq!(reader.poll(None), Ok(0), "no hang-up before a first writer");
+    assert_eq!(reader.readiness(), 0, "no hang-up before a first writer");
     let writer = PipeEnd::open(&pipe, Access::Write, true).unwrap();
     drop(writer);
-    assert_eq!(reader.poll(None), Ok(POLLHUP));
+    assert_eq!(reader.readiness(), POLLHUP);
     drop(reader);
 
     let opener = thread::spawn({

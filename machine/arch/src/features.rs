@@ -105,6 +105,15 @@ pub fn brand() -> [u8; 48] {
     name
 }
 
+/// EAX, EBX, ECX and EDX of any leaf; zeros where the CPU has no such leaf.
+pub fn leaf(number: u32, part: u32) -> [u32; 4] {
+    if number > __cpuid(number & 0x8000_0000).eax {
+        return [0; 4];
+    }
+    let leaf = __cpuid_count(number, part);
+    [leaf.eax, leaf.ebx, leaf.ecx, leaf.edx]
+}
+
 /// Family, model and stepping, decoded as the SDM says.
 pub fn signature() -> (u32, u32, u32) {
     let eax = __cpuid(1).eax;

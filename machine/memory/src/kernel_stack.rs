@@ -2,6 +2,7 @@
 //!
 //! Processes come and go quickly, and mapping pages is dear, so each CPU keeps a few stacks of those that went.
 use crate::PAGE_SIZE;
+use crate::counters::{Counter, count};
 use crate::vmalloc::Area;
 use core::mem::ManuallyDrop;
 use smallvec::SmallVec;
@@ -36,7 +37,11 @@ impl KernelStack {
         let kept = KEPT_STACKS.get().and_then(|places| places.this().lock().pop());
         let area = match kept {
             Some(area) => area,
-            None => Area::new(KERNEL_STACK_SIZE / PAGE_SIZE)?,
+            None => {
+                let area = Area::new(KERNEL_STACK_SIZE / PAGE_SIZE)?;
+                count(Counter::StackPages, (KERNEL_STACK_SIZE / PAGE_SIZE) as i64);
+                area
+            }
         };
         Some(Self { area: ManuallyDrop::new(area) })
     }
@@ -67,6 +72,9 @@ impl Drop for KernelStack {
                 Some(area)
             }
         };
+        if surplus.is_some() {
+            count(Counter::StackPages, -((KERNEL_STACK_SIZE / PAGE_SIZE) as i64));
+        }
         drop(surplus);
     }
 }
@@ -75,6 +83,7 @@ impl Drop for KernelStack {
 pub fn drain_kernel_stacks() {
     for place in KEPT_STACKS.get().into_iter().flat_map(|places| places.iter()) {
         let areas = core::mem::take(&mut *place.lock());
+        count(Counter::StackPages, -((areas.len() * KERNEL_STACK_SIZE / PAGE_SIZE) as i64));
         drop(areas);
     }
 }

@@ -20,6 +20,7 @@
 extern crate alloc;
 
 mod buddy;
+pub mod counters;
 mod cursor;
 pub mod descriptor;
 pub mod device;

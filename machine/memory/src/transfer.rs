@@ -31,6 +31,53 @@ global_asm!(
     "user_copy_retry:",
     "  lea rcx, [rdx + rcx*8]",
     "  jmp user_copy_bytes",
+    // Strings: eight bytes at a time while so many are allowed, and single ones from a fault or for the rest.
+    "user_string_begin:",
+    "  test byte ptr [rip + {smap}], 1",
+    "  jz 2f",
+    "  stac",
+    "2:",
+    "  mov r8, 0x0101010101010101",
+    "  mov r9, 0x8080808080808080",
+    "  xor eax, eax",
+    "3:",
+    "  lea rcx, [rax + 8]",
+    "  cmp rcx, rdx",
+    "  ja user_string_bytes",
+    "user_string_word:",
+    "  mov rcx, [rsi + rax]",
+    "  mov [rdi + rax], rcx",
+    "  mov r10, rcx",
+    "  sub r10, r8",
+    "  not rcx",
+    "  and r10, rcx",
+    "  and r10, r9",
+    "  jnz 4f",
+    "  add rax, 8",
+    "  jmp 3b",
+    "4:",
+    "  bsf r10, r10",
+    "  shr r10, 3",
+    "  add rax, r10",
+    "  jmp user_string_done",
+    "user_string_bytes:",
+    "  cmp rax, rdx",
+    "  jae user_string_done",
+    "user_string_byte:",
+    "  movzx ecx, byte ptr [rsi + rax]",
+    "  mov [rdi + rax], cl",
+    "  test cl, cl",
+    "  jz user_string_done",
+    "  inc rax",
+    "  jmp user_string_bytes",
+    "user_string_failed:",
+    "  mov rax, -1",
+    "user_string_done:",
+    "  test byte ptr [rip + {smap}], 1",
+    "  jz 5f",
+    "  clac",
+    "5:",
+    "  ret",
     "user_clear_begin:",
     "  test byte ptr [rip + {smap}], 1",
     "  jz 2f",
@@ -68,6 +115,10 @@ unsafe extern "C" {
     static user_clear_words: u8;
     static user_clear_bytes: u8;
     static user_clear_retry: u8;
+    static user_string_word: u8;
+    static user_string_bytes: u8;
+    static user_string_byte: u8;
+    static user_string_failed: u8;
     static user_word_access: u8;
     static user_word_failed: u8;
 }
@@ -80,6 +131,8 @@ pub fn fix_up(instruction: usize) -> Option<usize> {
         (&raw const user_copy_bytes, &raw const user_copy_done),
         (&raw const user_clear_words, &raw const user_clear_retry),
         (&raw const user_clear_bytes, &raw const user_copy_done),
+        (&raw const user_string_word, &raw const user_string_bytes),
+        (&raw const user_string_byte, &raw const user_string_failed),
         (&raw const user_word_access, &raw const user_word_failed),
     ]
     .into_iter()
@@ -94,6 +147,16 @@ pub fn fix_up(instruction: usize) -> Option<usize> {
 #[unsafe(naked)]
 pub unsafe extern "sysv64" fn copy(target: *mut u8, source: *const u8, length: usize) -> usize {
     naked_asm!("jmp user_copy_begin")
+}
+
+/// Copies a string from user memory, with its NUL, but no more than `limit` bytes of it; answers its length, `limit` where no NUL is
+/// among so many bytes, and `usize::MAX` after a fault.
+///
+/// # Safety
+/// `source` is in the user half for `limit` bytes; `target` is writable for as many.
+#[unsafe(naked)]
+pub unsafe extern "sysv64" fn copy_string(target: *mut u8, source: *const u8, limit: usize) -> usize {
+    naked_asm!("jmp user_string_begin")
 }
 
 /// Clears `length` bytes of user memory; answers how many were *not* cleared.

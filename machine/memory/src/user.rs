@@ -67,17 +67,13 @@ impl<T: FromBytes + IntoBytes> UserPtr<T> {
     }
 }
 
-impl<T: FromBytes> UserPtr<T> {
-    /// Reads `count` values into a vector. EFAULT; ENOMEM.
-    pub fn read_array(self, count: usize) -> Result<Vec<T>, Errno>
-    where
-        T: IntoBytes,
-    {
+impl<T: FromBytes + IntoBytes> UserPtr<T> {
+    /// Reads `count` values into a vector, in one piece. EFAULT; ENOMEM.
+    pub fn read_array(self, count: usize) -> Result<Vec<T>, Errno> {
         let mut values = Vec::new();
         values.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        for index in 0..count {
-            values.push(self.element(index).read()?);
-        }
+        values.resize_with(count, T::new_zeroed);
+        copy_in(self.address, values.as_mut_slice().as_mut_bytes())?;
         Ok(values)
     }
 }
@@ -86,6 +82,13 @@ impl<T: IntoBytes + Immutable> UserPtr<T> {
     /// Writes the value. EFAULT, perhaps after a part was written.
     pub fn write(self, value: &T) -> Result<(), Errno> {
         copy_out(self.address, value.as_bytes())
+    }
+}
+
+impl<T: IntoBytes + Immutable> UserPtr<T> {
+    /// Writes values one after another, in one piece. EFAULT, perhaps after a part was written.
+    pub fn write_array(self, values: &[T]) -> Result<(), Errno> {
+        copy_out(self.address, values.as_bytes())
     }
 }
 
@@ -106,27 +109,37 @@ impl UserPtr<u32> {
 }
 
 impl UserPtr<u8> {
-    /// Reads a string up to its NUL, which is left out. EFAULT; ENAMETOOLONG where there is none within `limit` bytes.
+    /// Reads a string up to its NUL, which is left out. EFAULT; ENAMETOOLONG where there is none within `limit` bytes; ENOMEM.
     pub fn read_string(self, limit: usize) -> Result<Vec<u8>, Errno> {
         let mut string = Vec::new();
+        let mut room = USUAL_STRING.min(limit);
         loop {
+            string.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
             let at = self.address.wrapping_add(string.len());
-            // Never beyond the page, which may be the last one mapped.
-            let chunk = (4096 - at % 4096).min(limit - string.len()).min(256);
-            if chunk == 0 {
-                return Err(Errno::ENAMETOOLONG);
+            // A string that ends below the end of the user half may be followed by nothing.
+            let most = room.min(USER_END.saturating_sub(at));
+            let free = string.spare_capacity_mut().as_mut_ptr().cast::<u8>();
+            // SAFETY: the source is in the user half, where faults are handled; so much room was reserved.
+            let length = unsafe { transfer::copy_string(free, at as *const u8, most) };
+            if length > most || (length == most && most < room) {
+                return Err(Errno::EFAULT);
             }
-            let mut bytes = [0; 256];
-            copy_in(at, &mut bytes[..chunk])?;
-            let end = bytes[..chunk].iter().position(|&byte| byte == 0);
-            string.try_reserve(end.unwrap_or(chunk)).map_err(|_| Errno::ENOMEM)?;
-            string.extend_from_slice(&bytes[..end.unwrap_or(chunk)]);
-            if end.is_some() {
+            let filled = string.len() + length;
+            // SAFETY: reserved and just filled.
+            unsafe { string.set_len(filled) };
+            if length < most {
                 return Ok(string);
             }
+            if filled >= limit {
+                return Err(Errno::ENAMETOOLONG);
+            }
+            room = filled.saturating_mul(3).min(limit - filled);
         }
     }
 }
+
+/// Room for a first try: what most paths fit into.
+const USUAL_STRING: usize = 128;
 
 /// `length` bytes of the program's, from `address` on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -221,6 +234,15 @@ mod transfer {
         // SAFETY: tests pass addresses of their own.
         unsafe { core::ptr::copy(source, target, length) };
         0
+    }
+
+    pub unsafe fn copy_string(target: *mut u8, source: *const u8, limit: usize) -> usize {
+        // SAFETY: tests pass addresses of their own; the target has room for what is looked at.
+        unsafe {
+            let length = (0..limit).find(|&index| *source.add(index) == 0).unwrap_or(limit);
+            core::ptr::copy(source, target, length);
+            length
+        }
     }
 
     pub unsafe fn compare_exchange(target: *mut u32, expected: u32, new: u32) -> u64 {

@@ -24,6 +24,9 @@ struct Ranges {
 static RANGES: SpinLock<Ranges, Preempt> =
     SpinLock::new(Rank::Vmalloc, Ranges { used: RangeTree::new(), dead: Vec::new(), pages: 0 });
 
+/// Pages for which there are addresses.
+pub const TOTAL_PAGES: usize = (VMALLOC.end - VMALLOC.start) / PAGE_SIZE;
+
 /// Pages in use by areas.
 pub fn pages() -> usize {
     RANGES.lock().pages

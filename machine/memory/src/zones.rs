@@ -238,6 +238,11 @@ pub fn set_reserve() {
     RESERVE.store((managed / 64).clamp(128, 4096), Relaxed);
 }
 
+/// How many pages those are.
+pub fn reserve() -> usize {
+    RESERVE.load(Relaxed)
+}
+
 /// Runs `action` with the lock of a zone held: for provoking panics there.
 pub fn with_zone_locked<R>(zone: ZoneKind, action: impl FnOnce() -> R) -> R {
     let _held = ZONES[zone as usize].buddy.lock();

@@ -4,8 +4,8 @@ use sync::Once;
 
 /// The kernel's side. One object, registered at boot.
 pub trait Hooks: Sync {
-    /// Serves interrupt `vector`. Hard-interrupt context, on the interrupt stack.
-    fn interrupt(&self, vector: u8);
+    /// Serves interrupt `vector`, which came from user mode or from the kernel. Hard-interrupt context, on the interrupt stack.
+    fn interrupt(&self, vector: u8, from_user: bool);
     /// A fault of a user-copy routine: brings the page in, sleeping if need be. False where the program itself could not have
     /// made the access.
     fn user_page(&self, address: usize, write: bool) -> bool;

@@ -11,7 +11,7 @@ pub(crate) extern "sysv64" fn kernel_trap(frame: &mut KernelFrame) {
     match number {
         vector::PAGE_FAULT => page_fault(frame),
         number if number >= vector::FIRST_INTERRUPT => {
-            interrupt(number as u8);
+            interrupt(number as u8, false);
             preempt_kernel(frame);
         }
         _ if skip_to_fix_up(frame) => {}
@@ -78,15 +78,16 @@ fn page_fault(frame: &mut KernelFrame) {
 }
 
 /// Serves an interrupt on this CPU's interrupt stack (a nested one stays on it), then softirqs. Interrupts are off.
-pub(crate) fn interrupt(number: u8) {
+pub(crate) fn interrupt(number: u8, from_user: bool) {
+    let argument = usize::from(number) | if from_user { FROM_USER } else { 0 };
     let nested = cpu::preempt_word() & cpu::HARDIRQ_MASK != 0;
     cpu::preempt_add(cpu::HARDIRQ_ONE);
     cpu::set_interrupt_depth(cpu::interrupt_depth() + 1);
     if nested {
-        serve(usize::from(number));
+        serve(argument);
     } else {
         // SAFETY: the interrupt stack is free: this is not a nested interrupt.
-        unsafe { arch::stack_switch::call_on(cpu::interrupt_stack(), serve, usize::from(number)) };
+        unsafe { arch::stack_switch::call_on(cpu::interrupt_stack(), serve, argument) };
     }
     cpu::set_interrupt_depth(cpu::interrupt_depth() - 1);
     cpu::preempt_subtract(cpu::HARDIRQ_ONE);
@@ -96,9 +97,12 @@ pub(crate) fn interrupt(number: u8) {
     }
 }
 
-extern "sysv64" fn serve(number: usize) {
+/// Beside the vector in the argument of [`serve`].
+const FROM_USER: usize = 1 << 8;
+
+extern "sysv64" fn serve(argument: usize) {
     if let Some(hooks) = hooks() {
-        hooks.interrupt(number as u8);
+        hooks.interrupt(argument as u8, argument & FROM_USER != 0);
     }
 }
 

@@ -37,7 +37,7 @@ fn rare(context: &UserContext, vector: u64) -> Event {
             Event::SystemCall32
         }
         vector if vector >= vector::FIRST_INTERRUPT => {
-            kernel_mode::interrupt(vector as u8);
+            kernel_mode::interrupt(vector as u8, true);
             enable_interrupts();
             Event::Interrupt
         }

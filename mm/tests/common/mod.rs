@@ -4,7 +4,7 @@ use abi::Errno;
 use cache::{Behaviour, PageCache};
 use memory::page_table::{Copied, Counts, Found, Mapping, OutOfMemory, Page, PageKind, Rights};
 use memory::{Frame, PAGE_SIZE, PageTable};
-use mm::{Access, AddressSpace, FaultError, Limits, MappedFile, Pages};
+use mm::{Access, AddressSpace, Backing, FaultError, Limits, MappedFile, Pages};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -247,19 +247,24 @@ pub fn load<P: Pages>(space: &AddressSpace<P>, address: usize) -> Result<u8, Fau
     Ok(value[0])
 }
 
+/// Pages whose first byte is the file's letter; where it is 0, memory that lives nowhere else.
 struct Store(u8);
 
 impl cache::Backing for Store {
     fn behaviour(&self) -> Behaviour {
-        Behaviour { absent_is_zero: false, write_back: true }
+        Behaviour { absent_is_zero: self.0 == 0, write_back: self.0 != 0 }
     }
 
-    /// Each page's first byte is the file's letter.
     fn load(&self, _: u64) -> Result<Frame, Errno> {
         let frame = Frame::allocate_zeroed().ok_or(Errno::ENOMEM)?;
         frame.write(0, &[self.0]);
         Ok(frame)
     }
+}
+
+/// Memory of `pages` pages that all who map it share.
+pub fn shared_memory(pages: usize) -> Backing {
+    Backing::file(TestFile::new(0, pages), 0)
 }
 
 /// A file of which every page starts with one letter.

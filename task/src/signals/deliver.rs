@@ -1,14 +1,14 @@
 //! What a thread does about its signals before it returns to user mode.
-use super::send::{Information, force, tell_parent};
-use super::state::{ChildChange, Stop};
+use super::send::{Information, force, tell_stop};
+use super::state::GroupSignals;
 use crate::exit;
 use crate::task::Task;
 use crate::{Answer, Restart, tree};
 use ::signal::{
-    Decision, Deliver, FrameRequest, Interrupted, Outcome, Registers, SavedContext, Signal, SignalEntry, VectorState,
-    decide, dequeue,
+    Decision, Deliver, FrameRequest, Interrupted, Outcome, Registers, SavedContext, Signal, SignalEntry, StopEvent,
+    Ticket, VectorState, decide, dequeue,
 };
-use abi::raw::general::{__NR_restart_syscall, CLD_STOPPED, SIGKILL, SIGSEGV};
+use abi::raw::general::{__NR_restart_syscall, SIGKILL, SIGSEGV};
 use abi::{Errno, PAGE_SIZE};
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
@@ -43,7 +43,8 @@ pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
                 return ControlFlow::Continue(());
             }
             Next::End { signal, core } => exit::exit_group(task, signal.number() | if core { 0x80 } else { 0 } & 0x7f),
-            Next::Stop(signal) => stop(task, signal),
+            Next::Stop => stop(task),
+            Next::Tell(event) => tell_stop(&task.process, event),
             Next::Again => {}
         }
     }
@@ -64,16 +65,23 @@ enum Next {
         signal: Signal,
         core: bool,
     },
-    Stop(u8),
+    /// To stop, as another thread asked.
+    Stop,
+    /// What the parent is to hear.
+    Tell(StopEvent),
     /// The signal came to nothing; there may be others.
     Again,
 }
 
 fn next(task: &Task) -> Next {
     let mut group = task.process.signals.lock();
-    if let Stop::Stopping { signal, .. } | Stop::Stopped { signal } = group.stop {
-        return Next::Stop(signal);
+    if let Some(event) = group.stop.take_event() {
+        return Next::Tell(event);
     }
+    if group.stops.get(&task.tid).is_some_and(|thread| thread.is_asked()) {
+        return Next::Stop;
+    }
+    let ticket = group.stop.ticket();
     let mask = task.signals.mask();
     let taken = dequeue(&mut task.signals.own.lock().pending, &mut group.pending, mask);
     let Some((signal, information, spent)) = taken else { return Next::Nothing };
@@ -84,6 +92,7 @@ fn next(task: &Task) -> Next {
     }
     drop(group);
     drop(spent);
+    let information = crate::clock_timers::taken(&task.process, information);
     match decision {
         Decision::Deliver(deliver) => Next::Handler(signal, information, deliver),
         // Core files are not written yet, so the status does not claim one.
@@ -92,22 +101,21 @@ fn next(task: &Task) -> Next {
             if unless_orphaned && tree::lock().is_orphaned(task.process.group(), None) {
                 return Next::Again;
             }
-            begin_stop(task, signal);
+            begin_stop(task, signal, ticket);
             Next::Again
         }
         Decision::Continue | Decision::Ignore => Next::Again,
     }
 }
 
-/// Asks every thread of the process to stop.
-fn begin_stop(task: &Task, signal: Signal) {
+/// Asks every thread of the process to stop, unless a SIGCONT came after the ticket.
+fn begin_stop(task: &Task, signal: Signal, ticket: Ticket) {
     let tree = tree::lock();
     let mut group = task.process.signals.lock();
-    if group.stop != Stop::Running || group.is_exiting() {
+    let GroupSignals { stop, stops, .. } = &mut *group;
+    if !stop.request(signal, ticket, stops.values_mut()) {
         return;
     }
-    let left = tree.threads(task.process.pid).count();
-    group.stop = Stop::Stopping { signal: signal.number() as u8, left };
     for thread in
         tree.threads(task.process.pid).filter(|other| other.tid != task.tid).filter_map(|other| other.thread())
     {
@@ -117,27 +125,22 @@ fn begin_stop(task: &Task, signal: Signal) {
 }
 
 /// Stops this thread until SIGCONT or a fatal signal. The last thread to stop tells the parent.
-fn stop(task: &Task, signal: u8) {
-    let last = {
+fn stop(task: &Task) {
+    let event = {
         let mut group = task.process.signals.lock();
-        match group.stop {
-            Stop::Stopping { signal, left } if left > 1 => {
-                group.stop = Stop::Stopping { signal, left: left - 1 };
-                false
-            }
-            Stop::Stopping { signal, .. } => {
-                group.stop = Stop::Stopped { signal };
-                group.note_change(ChildChange::Stopped(signal));
-                true
-            }
-            _ => false,
-        }
+        let GroupSignals { stop, stops, .. } = &mut *group;
+        stops.get_mut(&task.tid).and_then(|thread| stop.stop(thread))
     };
-    if last {
-        tell_parent(&task.process, CLD_STOPPED, u32::from(signal));
+    if let Some(event) = event {
+        tell_stop(&task.process, event);
     }
-    let running = || (task.process.signals.lock().stop == Stop::Running).then_some(());
-    let _ = sync::park(Sleep::Stopped, None, running);
+    let runs = || {
+        let group = task.process.signals.lock();
+        let stopped = group.stops.get(&task.tid).is_some_and(|thread| thread.is_stopped());
+        (!stopped).then_some(())
+    };
+    let _ = sync::park(Sleep::Stopped, None, runs);
+    // There may be an event to tell, and signals that came meanwhile.
     if let Some(thread) = task.thread() {
         thread.add_work(work::SIGNAL);
     }

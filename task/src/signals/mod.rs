@@ -11,11 +11,11 @@ mod deliver;
 mod send;
 mod state;
 
-pub use ::signal::{Action, AlternateStack, Information as SignalInformation, Signal, SignalSet};
+pub use ::signal::{Action, AlternateStack, Information as SignalInformation, Signal, SignalSet, StopEvent};
 pub use deliver::{do_work, sigreturn};
 pub use send::{
     Information, discards_children, force, force_end, send_in_tree, send_to_group, send_to_process, send_to_task,
-    tell_parent,
+    tell_stop,
 };
 pub(crate) use state::reset_for_exec;
-pub use state::{ChildChange, GroupSignals, ThreadSignals};
+pub use state::{GroupSignals, SignalSummary, ThreadSignals};

@@ -1,9 +1,11 @@
 //! Sending.
-use super::state::{ChildChange, GroupSignals, Stop};
+use super::state::GroupSignals;
 use crate::process::Process;
 use crate::task::Task;
 use crate::tree::{self, Pid, Tree};
-use ::signal::{Message, Receiver, Signal, SignalSet, ThreadState, choose_thread, flush_for, is_fatal, prepare};
+use ::signal::{
+    Message, Receiver, Signal, SignalSet, StopEvent, ThreadState, choose_thread, flush_for, is_fatal, prepare,
+};
 use abi::Errno;
 use abi::raw::general::{CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, RLIMIT_SIGPENDING, SIGCHLD, SIGKILL};
 use alloc::sync::Arc;
@@ -42,14 +44,15 @@ impl Information {
     }
 
     fn child(child: &Process, code: u32, status: i32) -> Self {
-        let ticks = |own: &core::sync::atomic::AtomicU64| (own.load(Ordering::Relaxed) / 10_000_000) as i64;
+        let used = *child.ended.lock();
+        let ticks = |nanoseconds: u64| time::user_ticks(nanoseconds) as i64;
         Self(::signal::Information::Child {
             process: child.pid as i32,
             user: child.uid.load(Ordering::Relaxed),
             status,
             code: code as i32,
-            user_time: ticks(&child.ended_user),
-            system_time: ticks(&child.ended_system),
+            user_time: ticks(used.user),
+            system_time: ticks(used.system),
         })
     }
 
@@ -91,15 +94,11 @@ fn send_with(
 ) -> Result<(), Errno> {
     let Ok(signal) = Signal::new(signal) else { return Ok(()) };
     let message = message(process, signal, information)?;
-    let mut continued = false;
     let discarded = {
         let tree = tree::lock();
-        deliver_in(&tree, process, target, message, force, &mut continued)
+        deliver_in(&tree, process, target, message, force)
     };
     drop(discarded);
-    if continued {
-        tell_parent(process, CLD_CONTINUED, Signal::CONT.number());
-    }
     Ok(())
 }
 
@@ -113,8 +112,7 @@ fn message(process: &Process, signal: Signal, information: Information) -> Resul
 pub fn send_in_tree(tree: &Tree, process: &Arc<Process>, signal: u32, information: Information) {
     let Ok(signal) = Signal::new(signal) else { return };
     let message = message(process, signal, information).unwrap_or_else(|_| Message::without_information(signal));
-    let mut continued = false;
-    let discarded = deliver_in(tree, process, None, message, true, &mut continued);
+    let discarded = deliver_in(tree, process, None, message, true);
     drop(discarded);
 }
 
@@ -124,14 +122,7 @@ struct Rest {
     _refused: Option<Message>,
 }
 
-fn deliver_in(
-    tree: &Tree,
-    process: &Arc<Process>,
-    target: Option<&Task>,
-    message: Message,
-    force: bool,
-    continued: &mut bool,
-) -> Rest {
+fn deliver_in(tree: &Tree, process: &Arc<Process>, target: Option<&Task>, message: Message, force: bool) -> Rest {
     let signal = message.signal();
     let mut group = process.signals.lock();
     let mut discarded = ::signal::Discarded::default();
@@ -146,7 +137,7 @@ fn deliver_in(
         }
     }
     if signal == Signal::CONT {
-        *continued = resume(tree, process, &mut group);
+        resume(tree, process, &mut group);
     }
     let main = target
         .map(|task| task.signals.mask())
@@ -169,6 +160,7 @@ fn deliver_in(
         Some(task) => task.signals.own.lock().pending.add(message).err(),
         None => group.pending.add(message).err(),
     };
+    process.signal_arrived.notify();
     if is_fatal(signal, &action)
         && !receiver.mask.contains(signal)
         && !group.unkillable
@@ -247,17 +239,12 @@ pub fn force(task: &Task, signal: u32, information: Information, fault: Option<(
     }
 }
 
-/// SIGCONT's first effect: a stopped process runs again. True where its parent is to be told.
-fn resume(tree: &Tree, process: &Process, group: &mut GroupSignals) -> bool {
-    let was = core::mem::replace(&mut group.stop, Stop::Running);
-    if was == Stop::Running {
-        return false;
-    }
-    group.note_change(ChildChange::Continued);
+/// SIGCONT's first effect: a stopped process runs again. The first thread that does tells the parent.
+fn resume(tree: &Tree, process: &Process, group: &mut GroupSignals) {
+    group.stop.resume(group.stops.values_mut());
     for thread in tree.threads(process.pid).filter_map(|task| task.thread()) {
         scheduler::wake_stopped(thread);
     }
-    true
 }
 
 /// Whether the process does not want zombies: SIGCHLD ignored, or SA_NOCLDWAIT.
@@ -265,13 +252,17 @@ pub fn discards_children(parent: &Process) -> bool {
     parent.signals.lock().actions.lock().child_exit().reap
 }
 
-/// Tells the parent that a child has stopped or goes on: `code` is CLD_STOPPED or CLD_CONTINUED.
-pub fn tell_parent(child: &Process, code: u32, signal: u32) {
+/// Tells the parent that a child has stopped or goes on.
+pub fn tell_stop(child: &Process, event: StopEvent) {
+    let (code, signal) = match event {
+        StopEvent::Stopped(signal) => (CLD_STOPPED, signal),
+        StopEvent::Continued => (CLD_CONTINUED, Signal::CONT),
+    };
     let Some(parent) = tree::find_process(child.parent()) else { return };
     let notifies = parent.signals.lock().actions.lock().child_stop_notifies();
     if notifies {
-        let _ = send_to_process(&parent, SIGCHLD, Information::child(child, code, signal as i32));
+        let information = Information::child(child, code, signal.number() as i32);
+        let _ = send_to_process(&parent, SIGCHLD, information);
     }
     parent.children_changed.wake_all();
-    let _ = CLD_STOPPED;
 }

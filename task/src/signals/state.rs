@@ -1,33 +1,14 @@
 //! What a process and a thread hold.
 use crate::Restart;
 use crate::task::Task;
-use ::signal::{Action, AlternateStack, Dispositions, Pending, Signal, SignalSet};
+use crate::tree::Pid;
+use ::signal::{Action, AlternateStack, Dispositions, GroupStop, Pending, Signal, SignalSet, StopEvent, ThreadStop};
 use abi::Errno;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use sync::thread::work;
 use sync::{Preempt, Rank, SpinLock, WaitQueue};
-
-/// A child's change that wait(2) reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChildChange {
-    Stopped(u8),
-    Continued,
-}
-
-/// Whether a process runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    Running,
-    /// Its threads stop as they come by; `left` have not yet.
-    Stopping {
-        signal: u8,
-        left: usize,
-    },
-    Stopped {
-        signal: u8,
-    },
-}
 
 /// What the threads of a process share.
 #[derive(Debug)]
@@ -35,8 +16,9 @@ pub struct GroupSignals {
     /// Shared beyond the process under CLONE_SIGHAND.
     pub(crate) actions: Arc<SpinLock<Dispositions, Preempt>>,
     pub(crate) pending: Pending,
-    pub(crate) stop: Stop,
-    change: Option<ChildChange>,
+    pub(crate) stop: GroupStop,
+    /// Job control's side of each thread.
+    pub(crate) stops: BTreeMap<Pid, ThreadStop>,
     /// Decided by the first exit_group or fatal signal.
     group_exit: Option<u32>,
     last_exit: u32,
@@ -58,8 +40,8 @@ impl GroupSignals {
         Self {
             actions,
             pending: Pending::new(),
-            stop: Stop::Running,
-            change: None,
+            stop: GroupStop::default(),
+            stops: BTreeMap::new(),
             group_exit: None,
             last_exit: 0,
             executing: false,
@@ -96,6 +78,7 @@ impl GroupSignals {
         let first = self.group_exit.is_none();
         if first {
             self.group_exit = Some(status);
+            self.stop.exit(self.stops.values_mut());
         }
         first
     }
@@ -121,23 +104,33 @@ impl GroupSignals {
     }
 
     pub fn is_stopped(&self) -> bool {
-        matches!(self.stop, Stop::Stopped { .. })
+        self.stop.is_stopped()
     }
 
-    pub(crate) fn note_change(&mut self, change: ChildChange) {
-        self.change = Some(change);
+    /// A thread begins. One whose creator is asked to stop is asked too (true: it has that to do first).
+    pub(crate) fn thread_begins(&mut self, tid: Pid, creator: Option<Pid>) -> bool {
+        let creator = creator.and_then(|creator| self.stops.get(&creator)).copied().unwrap_or_default();
+        let thread = self.stop.thread_starts(&creator);
+        self.stops.insert(tid, thread);
+        thread.is_asked()
+    }
+
+    /// A thread ends; it may have been the last that a stop waited for.
+    pub(crate) fn thread_leaves(&mut self, tid: Pid) -> Option<StopEvent> {
+        let mut thread = self.stops.remove(&tid)?;
+        self.stop.thread_exits(&mut thread)
     }
 
     /// Takes (or, with `keep`, looks at) a change of the kinds that are asked for.
-    pub(crate) fn take_change(&mut self, stopped: bool, continued: bool, keep: bool) -> Option<ChildChange> {
-        let wanted = match self.change? {
-            ChildChange::Stopped(_) => stopped && self.is_stopped(),
-            ChildChange::Continued => continued,
-        };
-        if !wanted {
-            return None;
+    pub(crate) fn take_change(&mut self, stopped: bool, continued: bool, keep: bool) -> Option<StopEvent> {
+        let change = self.stop.waitable().filter(|change| match change {
+            StopEvent::Stopped(_) => stopped,
+            StopEvent::Continued => continued,
+        });
+        if change.is_some() && !keep {
+            self.stop.waited();
         }
-        if keep { self.change } else { self.change.take() }
+        change
     }
 
     /// Signals pending for the process as a whole.
@@ -214,6 +207,24 @@ impl ThreadSignals {
     }
 }
 
+/// What /proc/PID/status tells of a process's signals.
+#[derive(Clone, Copy, Debug)]
+pub struct SignalSummary {
+    pub pending: SignalSet,
+    pub ignored: SignalSet,
+    pub caught: SignalSet,
+    /// Queued for all processes of the user.
+    pub queued: u64,
+}
+
+impl crate::process::Process {
+    pub fn signal_summary(&self) -> SignalSummary {
+        let group = self.signals.lock();
+        let (ignored, caught) = group.actions.lock().ignored_and_caught();
+        SignalSummary { pending: group.pending.set(), ignored, caught, queued: group.counter.count() }
+    }
+}
+
 impl Task {
     /// The signals that this thread holds back.
     pub fn signal_mask(&self) -> SignalSet {
@@ -254,6 +265,11 @@ impl Task {
     pub fn pending_signals(&self) -> SignalSet {
         let group = self.process.signals.lock();
         group.pending.set() | self.signals.own.lock().pending.set()
+    }
+
+    /// Signals pending for this thread alone.
+    pub fn own_pending_signals(&self) -> SignalSet {
+        self.signals.own.lock().pending.set()
     }
 
     pub(crate) fn update_work(&self, pending: bool) {
@@ -335,20 +351,22 @@ impl Task {
         deadline: Option<u64>,
     ) -> Result<(Signal, ::signal::Information), crate::Failure> {
         self.signals.awaited.store(set.bits(), Ordering::SeqCst);
-        let take = || {
-            let mut group = self.process.signals.lock();
-            let taken = ::signal::dequeue(&mut self.signals.own.lock().pending, &mut group.pending, !set);
-            drop(group);
-            taken.map(|(signal, information, spent)| {
-                drop(spent);
-                (signal, information)
-            })
-        };
-        let answer = self.signals.arrived.wait(sync::Sleep::Interruptible, deadline, take);
+        let answer = self.signals.arrived.wait(sync::Sleep::Interruptible, deadline, || self.take_signal(set));
         self.signals.awaited.store(0, Ordering::SeqCst);
         answer.map_err(|error| match error {
             sync::WaitError::TimedOut => Errno::EAGAIN.into(),
             sync::WaitError::Interrupted => Errno::EINTR.into(),
+        })
+    }
+
+    /// Takes a pending signal of `set` without waiting.
+    pub fn take_signal(&self, set: SignalSet) -> Option<(Signal, ::signal::Information)> {
+        let mut group = self.process.signals.lock();
+        let taken = ::signal::dequeue(&mut self.signals.own.lock().pending, &mut group.pending, !set);
+        drop(group);
+        taken.map(|(signal, information, spent)| {
+            drop(spent);
+            (signal, crate::clock_timers::taken(&self.process, information))
         })
     }
 

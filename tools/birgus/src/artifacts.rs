@@ -9,12 +9,13 @@ use anyhow::{Context, Result, bail};
 use object::Object;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// What no artifact depends on.
 const NOT_SOURCES: [&str; 7] = [".git", "target", "tests", "docs", ".ci", ".github", "birgus"];
 
 /// The guest's programs that link libc, which the small root does not have: statically.
-const WITH_LIBC: [&str; 1] = ["guest-tests"];
+const WITH_LIBC: [&str; 2] = ["guest-tests", "guest-bench"];
 
 /// Which build of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,9 @@ pub struct Built {
     pub symbols: PathBuf,
 }
 
+/// One build at a time: machines are started side by side, and the first of each wants the same artifacts.
+static BUILDING: Mutex<()> = Mutex::new(());
+
 /// Init's binary.
 pub fn init(paths: &Paths) -> Result<PathBuf> {
     program(paths, "init")
@@ -49,6 +53,7 @@ pub fn init(paths: &Paths) -> Result<PathBuf> {
 
 /// A program for the guest, from `user/`.
 pub fn program(paths: &Paths, name: &str) -> Result<PathBuf> {
+    let _building = BUILDING.lock();
     let folder = paths.target.join("user");
     let (binary, mark) = (folder.join(name), folder.join(format!("{name}.stamp")));
     let fingerprint = ["user", "tools/protocol", "Cargo.toml", "rust-toolchain.toml", ".cargo"]
@@ -59,7 +64,8 @@ pub fn program(paths: &Paths, name: &str) -> Result<PathBuf> {
         let package = format!("--package={name}");
         let mut arguments = vec!["rustc", &package, "--profile=user"];
         if WITH_LIBC.contains(&name) {
-            arguments.extend(["--", "-Ctarget-feature=+crt-static"]);
+            // At a fixed address: what a program does to relocate itself is no cost of the kernel's.
+            arguments.extend(["--", "-Ctarget-feature=+crt-static", "-Crelocation-model=static"]);
         }
         cargo(paths, &format!("building {name}"), &arguments)?;
         stamp(&mark, &fingerprint)?;
@@ -67,8 +73,15 @@ pub fn program(paths: &Paths, name: &str) -> Result<PathBuf> {
     Ok(binary)
 }
 
+/// The plugin for QEMU that records instructions.
+pub fn plugin(paths: &Paths) -> Result<PathBuf> {
+    cargo(paths, "building trace-plugin", &["rustc", "--package=trace-plugin", "--profile=user"])?;
+    Ok(paths.target.join("user/libtrace_plugin.so"))
+}
+
 /// The kernel of this repository.
 pub fn kernel(paths: &Paths, profile: Profile) -> Result<Built> {
+    let _building = BUILDING.lock();
     let (profile_name, folder_name) = profile.names();
     let folder = paths.target.join(target::NAME).join(folder_name);
     let built = Built { image: folder.join("birgus"), symbols: folder.join("birgus.symbols") };

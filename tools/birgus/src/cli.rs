@@ -38,6 +38,12 @@ pub enum Command {
     },
     /// Run every check, or those whose name contains one of the given
     Test(crate::test::Options),
+    /// Measure what operations cost, and compare with Linux
+    ///
+    /// By default in instructions for one operation, as QEMU counts them on one processor: the same on every host.
+    Bench(crate::bench::Options),
+    /// Show where the instructions of an operation, or of a command in the machine, go
+    Profile(crate::profile::Options),
     /// Say what is missing on this host, and the command that installs it
     Doctor {
         /// Install it

@@ -1,17 +1,19 @@
 //! The host's side of Birgus: builds the kernel and its roots, starts machines, compares with Linux.
 //!
 //! Everything a person does with the project starts here (`birgus --help`). The parts: `run` starts QEMU and is the command's
-//! face on the host; `image` makes roots; `build` finishes the kernel behind the linker; `test` is what CI runs; `apt` fetches
+//! face on the host; `image` makes roots; `build` finishes the kernel behind the linker; `test` is what CI runs; `bench` measures, and `profile` says why; `apt` fetches
 //! Debian packages without installing them. What init and `run` say to each other is the crate `protocol`.
 
 mod apt;
 mod artifacts;
+mod bench;
 mod build;
 mod cli;
 mod doctor;
 mod fingerprint;
 mod image;
 mod paths;
+mod profile;
 mod program;
 mod run;
 mod say;
@@ -74,6 +76,14 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         Command::Test(options) => {
             doctor::provide_for_tests()?;
             test::run(&Paths::find()?, &options)
+        }
+        Command::Bench(options) => {
+            doctor::provide_for_tests()?;
+            bench::run(&Paths::find()?, &options)
+        }
+        Command::Profile(options) => {
+            doctor::provide_for_tests()?;
+            profile::run(&Paths::find()?, &options)
         }
         Command::Doctor { install } => doctor::run(&Paths::find()?, install),
     }

@@ -68,6 +68,15 @@ pub fn read_link_at(origin: &Origin<'_>, path: &[u8]) -> Result<Vec<u8>, Errno> 
     }
 }
 
+/// Where a call on a path or an open file is. EBADF for what is open by `O_PATH`.
+pub(super) fn locate_place(origin: &Origin<'_>, place: Place<'_>) -> Result<Path, Errno> {
+    match place {
+        Place::Path(path, last) => walk::resolve(origin, path, last),
+        Place::File(file) if file.is_path_only() => Err(Errno::EBADF),
+        Place::File(file) => Ok(file.path().clone()),
+    }
+}
+
 /// A place where attributes may be changed. EROFS.
 fn changeable(origin: &Origin<'_>, place: Place<'_>, flags: AtFlags) -> Result<(Path, Arc<Inode>), Errno> {
     let path = match place {
@@ -94,6 +103,7 @@ pub fn change_mode_at(origin: &Origin<'_>, place: Place<'_>, flags: AtFlags, per
     if !origin.credentials.in_group(inode.group()) && !origin.credentials.has(Capabilities::FSETID) {
         permissions &= !mode::SET_GROUP;
     }
+    inode.check_new_mode(permissions)?;
     inode.set_permissions(permissions);
     inode.touch_changed();
     Ok(())

@@ -69,7 +69,9 @@ pub fn mount(
 
 /// The first mount of a tree: that of a file system's root.
 pub fn mount_root(superblock: &Arc<crate::SuperBlock>, source: &[u8]) -> Result<Arc<Mount>, Errno> {
-    Ok(Mount::new(superblock.clone(), superblock.root()?, MountFlags::empty(), source))
+    let mount = Mount::new(superblock.clone(), superblock.root()?, MountFlags::empty(), source);
+    mount.clear_flags();
+    Ok(mount)
 }
 
 /// `MS_REMOUNT`: of the mount alone with MS_BIND, else of the file system too.
@@ -166,6 +168,7 @@ pub fn mount_info(mount: &Arc<Mount>, root: &Path, output: &mut Vec<u8>) -> Resu
     if place.starts_with(b"(unreachable)") {
         return Ok(());
     }
+    output.try_reserve(256 + 4 * (inner.len() + place.len())).map_err(|_| Errno::ENOMEM)?;
     let numbers = alloc::format!("{} {parent} {}:{} ", mount.number(), device.major, device.minor);
     output.extend_from_slice(numbers.as_bytes());
     escape(&inner, output);
@@ -182,6 +185,29 @@ pub fn mount_info(mount: &Arc<Mount>, root: &Path, output: &mut Vec<u8>) -> Resu
     superblock.operations().options(&mut options);
     output.extend_from_slice(options.as_bytes());
     output.push(b'\n');
+    Ok(())
+}
+
+/// A row of `/proc/PID/mounts` (`fstab(5)`), likewise.
+pub fn mount_row(mount: &Arc<Mount>, root: &Path, output: &mut Vec<u8>) -> Result<(), Errno> {
+    let superblock = mount.superblock();
+    let place = mount.root_path().text(root)?;
+    if place.starts_with(b"(unreachable)") {
+        return Ok(());
+    }
+    output.try_reserve(256 + 4 * place.len()).map_err(|_| Errno::ENOMEM)?;
+    escape(if mount.source().is_empty() { b"none" } else { mount.source() }, output);
+    output.push(b' ');
+    escape(&place, output);
+    output.push(b' ');
+    output.extend_from_slice(superblock.kind().as_bytes());
+    output.push(b' ');
+    let read_only = superblock.flags() & MountFlags::READ_ONLY;
+    write_flags(mount.flags() | read_only, output);
+    let mut options = String::new();
+    superblock.operations().options(&mut options);
+    output.extend_from_slice(options.as_bytes());
+    output.extend_from_slice(b" 0 0\n");
     Ok(())
 }
 

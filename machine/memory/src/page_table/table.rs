@@ -1,6 +1,7 @@
 //! Pages of 512 entries, and the way down through them.
 use super::entry::{ACCESSED, Entry, KERNEL_TABLE, LARGE, PRESENT, TABLE};
 use super::stock;
+use crate::counters::{Counter, count};
 use crate::descriptor::{self, Kind};
 use crate::zones::{self, ZoneKind};
 use crate::{PAGE_SHIFT, physical};
@@ -60,6 +61,7 @@ impl Table {
         let descriptor = descriptor::of(number);
         descriptor.kind.store(Kind::Kernel as u8, Relaxed);
         descriptor.count.store(0, Relaxed);
+        count(Counter::TablePages, 1);
         Some(Self(number))
     }
 
@@ -68,6 +70,7 @@ impl Table {
     /// # Safety
     /// No CPU walks it any more: its entry above is cleared and translations are flushed.
     pub unsafe fn free(self) {
+        count(Counter::TablePages, -1);
         zones::free(self.0, 0);
     }
 

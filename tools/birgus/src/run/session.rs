@@ -16,6 +16,7 @@ use protocol::{Connection, Decoded, Exit, HEADER, LONGEST, Message, Mode, Run};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -275,16 +276,20 @@ impl<'a> Session<'a> {
     /// Starts to feed standard input to where the command reads it.
     fn connect(&mut self, connection: Connection) -> Result<()> {
         self.connection = Some(connection);
-        let to = if connection == Connection::Serial { &self.machine.serial } else { &self.machine.input };
-        streams::feed(to.try_clone()?, connection != Connection::Pipes, self.sender.clone());
+        streams::feed(self.input().try_clone()?, connection != Connection::Pipes, self.sender.clone());
         Ok(())
+    }
+
+    /// Where the command reads its standard input.
+    fn input(&self) -> &UnixStream {
+        if self.connection == Some(Connection::Serial) { &self.machine.serial } else { &self.machine.input }
     }
 
     fn end_input(&mut self, total: u64) -> Result<()> {
         match self.connection {
             Some(Connection::Pipes) => self.tell(&Message::InputEnd(total)),
             // What ends the input of a terminal is a key.
-            _ => Ok((&self.machine.input).write_all(&[4])?),
+            _ => Ok(self.input().write_all(&[4])?),
         }
     }
 

@@ -4,8 +4,8 @@ mod cases;
 mod confinement;
 mod count;
 mod edges;
-mod golden;
-mod guest;
+pub mod golden;
+pub mod guest;
 mod pool;
 mod stages;
 

@@ -1,0 +1,47 @@
+//! The thread of a device's line.
+use crate::terminal::{Device, Terminal};
+use alloc::sync::Arc;
+use sync::Registrations;
+use tty::Effects;
+
+/// Starts it. False without memory.
+pub fn start(terminal: Arc<Terminal>) -> bool {
+    scheduler::spawn(move || {
+        if let Some(device) = &terminal.device {
+            serve(&terminal, device);
+        }
+    })
+    .is_some()
+}
+
+fn serve(terminal: &Terminal, device: &Device) {
+    let Some(mut registrations) = Registrations::for_current(2) else { return };
+    if !(registrations.add(device.received.arrived()) && registrations.add(device.driver.moved())) {
+        return;
+    }
+    loop {
+        let input = || !device.received.is_empty() && terminal.look(|state| state.discipline().accepts_input());
+        let _ = registrations.wait(None, || (input() || terminal.could_pass_on()).then_some(()));
+        receive(terminal, device);
+        if terminal.could_pass_on() {
+            let mut effects = Effects::default();
+            terminal.pass_on(&mut effects);
+            if effects.writable {
+                terminal.own.writers.wake_all();
+            }
+        }
+    }
+}
+
+/// Takes what came in through the line discipline, as far as it takes it.
+fn receive(terminal: &Terminal, device: &Device) {
+    let mut piece = [0; 256];
+    loop {
+        let length = device.received.peek(&mut piece);
+        let taken = terminal.act(|state, effects| state.discipline().receive(&piece[..length], effects));
+        device.received.remove(taken);
+        if taken == 0 {
+            return;
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Small files of one value, some of which can be set.
+use super::{Look, access};
+use abi::Errno;
+use core::fmt::Write;
+use core::sync::atomic::Ordering;
+use procfs::Output;
+use task::{NAME_LENGTH, tree};
+use vfs::Capabilities;
+
+/// A name without the NULs behind it.
+pub(crate) fn trimmed(name: &[u8; NAME_LENGTH]) -> &[u8] {
+    let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+    &name[..end]
+}
+
+/// comm.
+pub(crate) fn name(look: &Look, output: &mut Output) -> Result<(), Errno> {
+    output.bytes(trimmed(&look.task.name()));
+    output.bytes(b"\n");
+    Ok(())
+}
+
+/// A thread's name is its process's to change. EINVAL.
+pub(crate) fn set_name(look: &Look, bytes: &[u8]) -> Result<usize, Errno> {
+    if access::with_reader(|reader| reader.process.pid == look.task.process.pid) != Some(true) {
+        return Err(Errno::EINVAL);
+    }
+    look.task.set_name(bytes);
+    Ok(bytes.len())
+}
+
+/// There is one personality: Linux's.
+pub(crate) fn personality(_: &Look, output: &mut Output) -> Result<(), Errno> {
+    output.bytes(b"00000000\n");
+    Ok(())
+}
+
+/// children: numbers, each with a blank behind it.
+pub(crate) fn children(look: &Look, output: &mut Output) -> Result<(), Errno> {
+    for pid in tree::children_of(&look.task) {
+        write!(output, "{pid} ")?;
+    }
+    Ok(())
+}
+
+pub(crate) fn oom_score_adjustment(look: &Look, output: &mut Output) -> Result<(), Errno> {
+    writeln!(output, "{}", look.task.process.oom_score_adjustment.load(Ordering::Relaxed))?;
+    Ok(())
+}
+
+/// EINVAL for what is no number from -1000 to 1000; EACCES to lower it without CAP_SYS_RESOURCE.
+pub(crate) fn set_oom_score_adjustment(look: &Look, bytes: &[u8]) -> Result<usize, Errno> {
+    let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
+    let value: i32 = text.trim().parse().map_err(|_| Errno::EINVAL)?;
+    if !(-1000..=1000).contains(&value) {
+        return Err(Errno::EINVAL);
+    }
+    let setting = &look.task.process.oom_score_adjustment;
+    let privileged = access::with_reader(|reader| reader.credentials().has(Capabilities::SYS_RESOURCE));
+    if value < setting.load(Ordering::Relaxed) && privileged != Some(true) {
+        return Err(Errno::EACCES);
+    }
+    setting.store(value, Ordering::Relaxed);
+    Ok(bytes.len())
+}

@@ -1,0 +1,91 @@
+//! Memory: /proc/meminfo, buddyinfo and vmstat.
+use crate::roots::Sources;
+use abi::{Errno, PAGE_SIZE};
+use core::fmt::Write;
+use memory::counters::{Counter, counted};
+use procfs::Output;
+
+const KIB_PER_PAGE: usize = PAGE_SIZE / 1024;
+
+/// In Linux's order. Lines about lists of pages by age are not there: there is no reclaim that would keep them.
+pub(crate) fn information(sources: &Sources, output: &mut Output) -> Result<(), Errno> {
+    let zones = memory::statistics();
+    let total: usize = zones.iter().map(|zone| zone.managed).sum();
+    let free: usize = zones.iter().map(|zone| zone.free).sum();
+    let (cached, shared) = sources.vfs.cached_pages();
+    let slabs: usize = memory::slab::slabs().iter().map(|&(_, count)| count).sum();
+    // What file systems keep in memory alone cannot be had for anything else.
+    let available = free.saturating_sub(memory::zones::reserve()) + (cached - shared) as usize;
+    let rows = [
+        ("MemTotal:", total),
+        ("MemFree:", free),
+        ("MemAvailable:", available),
+        // No block devices, whose contents these would be.
+        ("Buffers:", 0),
+        ("Cached:", cached as usize),
+        // No swap, and nothing to be written back.
+        ("SwapCached:", 0),
+        ("SwapTotal:", 0),
+        ("SwapFree:", 0),
+        ("Dirty:", 0),
+        ("Writeback:", 0),
+        ("Shmem:", shared as usize),
+        // No cache of the kernel's own that is given up on demand.
+        ("KReclaimable:", 0),
+        ("Slab:", slabs),
+        ("SReclaimable:", 0),
+        ("SUnreclaim:", slabs),
+        ("KernelStack:", counted(Counter::StackPages) as usize),
+        ("PageTables:", counted(Counter::TablePages) as usize),
+        ("VmallocTotal:", memory::vmalloc::TOTAL_PAGES),
+        ("VmallocUsed:", memory::vmalloc::pages()),
+        ("VmallocChunk:", 0),
+    ];
+    for (name, pages) in rows {
+        // Names take 16 columns, and numbers 8 behind them.
+        writeln!(output, "{name:<15} {:8} kB", pages * KIB_PER_PAGE)?;
+    }
+    // No large pages.
+    writeln!(output, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0")?;
+    writeln!(output, "HugePages_Surp:        0\nHugepagesize:       2048 kB\nHugetlb:               0 kB")?;
+    Ok(())
+}
+
+/// Free blocks of each zone that has memory, by their order.
+pub(crate) fn free_blocks(_: &Sources, output: &mut Output) -> Result<(), Errno> {
+    for zone in memory::statistics().iter().filter(|zone| zone.managed != 0) {
+        write!(output, "Node 0, zone {:>8} ", zone.name)?;
+        for count in zone.blocks {
+            write!(output, "{count:6} ")?;
+        }
+        output.bytes(b"\n");
+    }
+    Ok(())
+}
+
+/// /proc/vmstat: what is counted of Linux's lines, in its order.
+pub(crate) fn statistics(sources: &Sources, output: &mut Output) -> Result<(), Errno> {
+    let free: usize = memory::statistics().iter().map(|zone| zone.free).sum();
+    let (cached, shared) = sources.vfs.cached_pages();
+    let rows = [
+        ("nr_free_pages", free as u64),
+        ("nr_file_pages", cached),
+        // Nothing is ever written back, and nothing comes from block devices or swap.
+        ("nr_dirty", 0),
+        ("nr_writeback", 0),
+        ("nr_shmem", shared),
+        ("nr_kernel_stack", counted(Counter::StackPages) * KIB_PER_PAGE as u64),
+        ("nr_page_table_pages", counted(Counter::TablePages)),
+        ("pgpgin", 0),
+        ("pgpgout", 0),
+        ("pswpin", 0),
+        ("pswpout", 0),
+        ("pgfault", counted(Counter::Faults)),
+        ("pgmajfault", counted(Counter::MajorFaults)),
+        ("oom_kill", counted(Counter::OutOfMemory)),
+    ];
+    for (name, value) in rows {
+        writeln!(output, "{name} {value}")?;
+    }
+    Ok(())
+}
