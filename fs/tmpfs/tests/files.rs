@@ -2,7 +2,7 @@
 mod world;
 
 use abi::Errno;
-use abi::file::{MountFlags, Access, AllocateFlags, AtFlags, FileType, OpenFlags, RenameFlags, Whence};
+use abi::file::{Access, AllocateFlags, AtFlags, FileType, MountFlags, OpenFlags, RenameFlags, Whence};
 use memory::{Reader, Writer};
 use proptest::prelude::*;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Unmapping: entries first, translations next, frames last.
-use super::batch::Batch;
 use super::entry::Entry;
 use super::table::{Step, Table, Tables};
 use super::{Counts, PageTable, leaf_end};
+use crate::batch::Batch;
 use crate::tlb::{self, Touched};
 use crate::{PAGE_SIZE, descriptor, zones};
 use core::ops::Range;
@@ -108,13 +108,9 @@ impl<'a> Gather<'a> {
         tlb::flush(&self.owner.cpus, self.touched.range());
         self.touched = Touched::NOTHING;
         let descriptors = descriptor::table();
-        for &number in self.frames.as_slice() {
-            // What dropping a `Frame` does, with the table of descriptors looked up once for all. The entry that held this
-            // reference was exchanged for zero.
-            if descriptors[number as usize].count.fetch_sub(1, AcqRel) == 1 {
-                zones::free(number, 0);
-            }
-        }
+        // What dropping a `Frame` does, for all at once. The entries that held these references were exchanged for zero.
+        self.frames.retain(|number| descriptors[number as usize].count.fetch_sub(1, AcqRel) == 1);
+        zones::free_pages(self.frames.as_slice());
         self.frames.clear();
         for table in self.emptied.drain(..) {
             // SAFETY: cleared above, and flushed; without entries, so all zeros.
