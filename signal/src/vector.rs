@@ -154,8 +154,7 @@ fn head_of(
 
 /// What XRSTOR checks: known components only, no compaction, reserved bytes zero.
 fn check_header(header: &[u8], components: u64) -> Result<(), Errno> {
-    let present = u64::read_from_prefix(header).map(|(present, _)| present).map_err(|_| Errno::EFAULT)?;
-    let reserved = header.get(8..64).ok_or(Errno::EFAULT)?;
-    let refused = present & !components != 0 || *reserved != [0; 56];
-    if refused { Err(Errno::EFAULT) } else { Ok(()) }
+    let ([present, reserved @ ..], _) = <[u64; 8]>::read_from_prefix(header).map_err(|_| Errno::EFAULT)?;
+    let refused = present & !components | reserved.into_iter().fold(0, |all, word| all | word);
+    if refused != 0 { Err(Errno::EFAULT) } else { Ok(()) }
 }

@@ -2,15 +2,16 @@
 //!
 //! The **run state** follows one protocol: the thread itself announces a sleep ([`Thread::prepare_to_sleep`]) and takes
 //! that back ([`Thread::finish_sleep`]); whoever wakes it exchanges "sleeping" for "waking" exactly once and enqueues it.
+use crate::Affinity;
 use crate::rank::Rank;
 #[cfg(target_os = "none")]
 use crate::spin::SpinLock;
 #[cfg(target_os = "none")]
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(target_os = "none")]
-use core::{any::Any, cell::UnsafeCell, sync::atomic::AtomicBool};
+use core::{any::Any, cell::UnsafeCell};
 
 /// How a thread sleeps: what may wake it besides its condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub mod work {
     pub const RESTORE_MASK: u32 = 1 << 3;
     /// Its nice value was changed by another thread; no sleep ends for it.
     pub const SHARE: u32 = 1 << 4;
+    /// It took memory out of the kernel's reserve.
+    pub const SHORTAGE: u32 = 1 << 5;
 }
 
 /// One flow of control with a kernel stack.
@@ -63,6 +66,12 @@ pub struct Thread {
     /// How often it gave its CPU up to sleep, and had to give it up to others.
     pub voluntary_switches: AtomicU64,
     pub involuntary_switches: AtomicU64,
+    /// Where it may run.
+    pub affinity: Affinity,
+    /// It is giving way to another thread that should run; written by itself.
+    pub preempting: AtomicBool,
+    /// It is making memory free, and may use the reserve meanwhile; written by itself.
+    pub relieving: AtomicBool,
     #[cfg(target_os = "none")]
     pub(crate) machine: MachineThread,
     #[cfg(not(target_os = "none"))]
@@ -227,6 +236,9 @@ impl Thread {
             sampled_system: AtomicU64::new(0),
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
+            affinity: Affinity::all(),
+            preempting: AtomicBool::new(false),
+            relieving: AtomicBool::new(false),
             machine: MachineThread {
                 on_cpu: AtomicBool::new(false),
                 stack_pointer: UnsafeCell::new(stack_pointer),
@@ -381,6 +393,9 @@ impl Thread {
             sampled_system: AtomicU64::new(0),
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
+            affinity: Affinity::all(),
+            preempting: AtomicBool::new(false),
+            relieving: AtomicBool::new(false),
             host: std::thread::current(),
         }
     }

@@ -45,7 +45,8 @@ pub fn futex(
             }
             let expected = (command == FUTEX_CMP_REQUEUE).then_some(third);
             let (woken, moved) = futexes::requeue(task, address, second, private, counts, expected)?;
-            Ok(if command == FUTEX_REQUEUE { woken } else { woken + moved })
+            // Both answer both, whatever futex(2) says of FUTEX_REQUEUE.
+            Ok(woken + moved)
         }
         FUTEX_WAKE_OP => futexes::wake_operation(task, address, second, private, (value, fourth as u32), third),
         _ => {

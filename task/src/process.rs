@@ -2,6 +2,7 @@
 use crate::limits::Limits;
 use crate::signals::GroupSignals;
 use crate::timers::ProcessTimers;
+use crate::traits::ProcessTraits;
 use crate::tree::Pid;
 use crate::usage::Usage;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicUsize, Ordering};
@@ -33,6 +34,8 @@ pub struct Process {
     pub(crate) uid: AtomicU32,
     /// Adopts orphans below it (prctl(2), PR_SET_CHILD_SUBREAPER).
     pub(crate) is_subreaper: AtomicU32,
+    /// Ended for its memory; see [`crate::shortage`].
+    pub(crate) chosen_in_shortage: AtomicBool,
     /// Woken when a child changes state.
     pub(crate) children_changed: WaitQueue,
     /// Woken when a thread has ended, for an exec that waits to be alone.
@@ -43,6 +46,7 @@ pub struct Process {
     pub end: Readiness,
     pub(crate) signals: SpinLock<GroupSignals>,
     pub limits: SpinLock<Limits>,
+    pub traits: ProcessTraits,
     pub(crate) timers: SpinLock<ProcessTimers>,
     /// What threads that have ended used, and children that were waited for.
     pub(crate) ended: SpinLock<Usage>,
@@ -70,12 +74,14 @@ impl Process {
             has_executed: AtomicU32::new(0),
             uid: AtomicU32::new(0),
             is_subreaper: AtomicU32::new(0),
+            chosen_in_shortage: AtomicBool::new(false),
             children_changed: WaitQueue::new(),
             threads_changed: WaitQueue::new(),
             signal_arrived: Readiness::new(),
             end: Readiness::new(),
             signals: SpinLock::new(Rank::Signal, signals),
             limits: SpinLock::new(Rank::Leaf, limits),
+            traits: ProcessTraits::new(1),
             timers: SpinLock::new(Rank::TaskFields, ProcessTimers::default()),
             ended: SpinLock::new(Rank::Leaf, Usage::default()),
             children: SpinLock::new(Rank::Leaf, Usage::default()),

@@ -117,16 +117,15 @@ impl UserState {
     /// handler starts with it: no component counts as present, so that XRSTOR loads initial values whatever stands in the area.
     pub fn hand_over<R, E>(&mut self, write: impl FnOnce(&mut [u8]) -> Result<R, E>) -> Result<R, E> {
         let answer = write(self.bytes_mut());
-        if self.layout.size() <= LEGACY_SIZE {
-            if answer.is_ok() {
-                self.reset_vectors();
-            }
-        } else if answer.is_ok() {
+        if answer.is_err() {
+            self.make_harmless();
+        } else if self.layout.size() <= LEGACY_SIZE {
+            self.reset_vectors();
+        } else {
             let bytes = self.bytes_mut();
             bytes[MXCSR_OFFSET..][..4].copy_from_slice(&INITIAL_MXCSR.to_le_bytes());
             bytes[HEADER_OFFSET..][..HEADER_SIZE].fill(0);
         }
-        self.make_harmless();
         answer
     }
 

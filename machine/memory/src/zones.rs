@@ -114,9 +114,20 @@ static RESERVE: AtomicUsize = AtomicUsize::new(0);
 /// Pages free in all zones, without the CPUs' stocks.
 static FREE: AtomicUsize = AtomicUsize::new(0);
 
-/// Takes 2^order pages for the kernel's own structures, from the reserve where need be.
-pub(crate) fn allocate_for_kernel(order: usize, highest: ZoneKind) -> Option<u32> {
-    allocate_above(order, highest, 0)
+/// Whether programs get no more pages.
+pub fn is_short() -> bool {
+    FREE.load(Relaxed) < RESERVE.load(Relaxed) + BATCH
+}
+
+/// Pages that an allocation of the kernel's own leaves free: where it may sleep it stays above half of the reserve, and waits for memory
+/// otherwise; where it may not, it may have all. Who draws on the reserve has to see to memory on its way to user mode.
+#[cfg(target_os = "none")]
+pub(crate) fn floor() -> usize {
+    let reserve = RESERVE.load(Relaxed);
+    if FREE.load(Relaxed) < reserve {
+        sync::current().add_work(sync::thread::work::SHORTAGE);
+    }
+    if sync::ambient::may_sleep() { reserve / 2 } else { 0 }
 }
 
 /// Takes 2^order pages for programs: never from the reserve.
@@ -125,7 +136,7 @@ pub(crate) fn allocate(order: usize, highest: ZoneKind) -> Option<u32> {
 }
 
 /// Takes 2^order pages from `highest` or, where it is exhausted, from the zones below it.
-fn allocate_above(order: usize, highest: ZoneKind, reserve: usize) -> Option<u32> {
+pub(crate) fn allocate_above(order: usize, highest: ZoneKind, reserve: usize) -> Option<u32> {
     #[cfg(not(target_os = "none"))]
     host_arena();
     if order == 0
@@ -136,10 +147,11 @@ fn allocate_above(order: usize, highest: ZoneKind, reserve: usize) -> Option<u32
         let frames = local.frames.lock();
         let mut frames = frames.borrow_mut();
         if frames.is_empty() {
-            if FREE.load(Relaxed) < reserve + BATCH {
+            let most = FREE.load(Relaxed).saturating_sub(reserve).min(BATCH);
+            if most == 0 {
                 return None;
             }
-            refill(&mut frames);
+            refill(&mut frames, most);
         }
         return frames.pop();
     }
@@ -163,10 +175,12 @@ pub(crate) fn allocate_pages(count: usize, mut take: impl FnMut(u32)) -> usize {
     let mut frames = frames.borrow_mut();
     for taken in 0..count.min(BATCH) {
         if frames.is_empty() {
-            if FREE.load(Relaxed) < RESERVE.load(Relaxed) + BATCH {
+            let most = FREE.load(Relaxed).saturating_sub(RESERVE.load(Relaxed)).min(BATCH);
+            // Where memory is short nobody gets more than the one that cannot wait.
+            if most == 0 || taken > 0 && most < BATCH {
                 return taken;
             }
-            refill(&mut frames);
+            refill(&mut frames, most);
         }
         let Some(number) = frames.pop() else { return taken };
         take(number);
@@ -174,13 +188,13 @@ pub(crate) fn allocate_pages(count: usize, mut take: impl FnMut(u32)) -> usize {
     count.min(BATCH)
 }
 
-fn refill(frames: &mut Batch<STOCK>) {
+fn refill(frames: &mut Batch<STOCK>, most: usize) {
     for zone in ZONES.iter().rev() {
         let mut buddy = zone.buddy.lock();
         // In the largest blocks that there are: frames that are handed out one behind the other are mostly given back so.
-        let mut order = BATCH.ilog2();
-        while frames.len() < BATCH {
-            order = order.min((BATCH - frames.len()).ilog2());
+        let mut order = most.ilog2();
+        while frames.len() < most {
+            order = order.min((most - frames.len()).ilog2());
             match buddy.allocate(descriptor::table(), order as usize) {
                 Some(number) => {
                     FREE.fetch_sub(1 << order, Relaxed);
@@ -193,7 +207,7 @@ fn refill(frames: &mut Batch<STOCK>) {
                 None => order -= 1,
             }
         }
-        if frames.len() == BATCH {
+        if frames.len() == most {
             return;
         }
     }
@@ -284,10 +298,10 @@ fn add_except(pages: Range<u32>, taken: &[Range<u64>]) {
     }
 }
 
-/// Sets aside a 128th of memory, between 64 pages and 16 MiB, for the kernel itself.
+/// Sets aside a 64th of memory, between 128 pages and 16 MiB, for the kernel itself.
 pub fn set_reserve() {
     let managed: usize = ZONES.iter().map(|zone| zone.managed.load(Relaxed)).sum();
-    RESERVE.store((managed / 128).clamp(64, 4096), Relaxed);
+    RESERVE.store((managed / 64).clamp(128, 4096), Relaxed);
 }
 
 /// How many pages those are.
