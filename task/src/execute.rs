@@ -140,7 +140,6 @@ pub fn execute(task: &Task, context: &mut UserContext, request: Request<'_>) -> 
         code: loaded.code,
         data: loaded.data,
         file: file.opened(),
-        secure,
     });
     let left = task.set_space(Some(loaded.space));
     exit::note_resident_peak(task, left.as_deref());
