@@ -241,6 +241,11 @@ impl<P: Pages> AddressSpace<P> {
         sums
     }
 
+    /// Pages present, without a lock: for choosing who has most.
+    pub fn resident_pages(&self) -> usize {
+        self.resident.total()
+    }
+
     /// Numbers for /proc/PID/status and statm.
     pub fn usage(&self) -> Usage {
         let map = self.map.read();

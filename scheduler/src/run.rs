@@ -25,8 +25,14 @@ pub fn register(softirqs: &'static dyn Softirqs) {
 }
 
 impl hooks::Hooks for Scheduler {
+    /// A thread that comes back from being preempted has interrupts on again, deep in its stack, and the next interrupt may well wish to
+    /// preempt it once more. That wish is left to the loop here: a preemption inside a preemption inside … ends no stack.
     fn preempt(&self) {
-        while arch::cpu::preempt_word() == 0 && reschedule(false) {}
+        let current = sync::current();
+        while arch::cpu::preempt_word() == 0 && !current.preempting.swap(true, Ordering::Relaxed) {
+            while arch::cpu::preempt_word() == 0 && reschedule(false) {}
+            current.preempting.store(false, Ordering::Relaxed);
+        }
     }
 
     fn schedule(&self, deadline: Option<u64>) {

@@ -4,7 +4,8 @@ use crate::thread::Thread;
 
 /// The scheduler's side. One object, registered at boot; until then nothing sleeps and nothing is woken.
 pub trait Hooks: Sync {
-    /// A wanted reschedule became possible: switch away if there is somebody better. Any process context, interrupts on.
+    /// A wanted reschedule became possible: switch away if there is somebody better. Any process context; interrupts
+    /// are on, or off on the way out of one, and on afterwards.
     fn preempt(&self);
     /// Gives the CPU away; returns once woken, or at `deadline`.
     fn schedule(&self, deadline: Option<u64>);

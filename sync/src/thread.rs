@@ -46,8 +46,10 @@ pub mod work {
     pub const RESTORE_MASK: u32 = 1 << 3;
     /// Its nice value was changed by another thread; no sleep ends for it.
     pub const SHARE: u32 = 1 << 4;
+    /// It took memory out of the kernel's reserve.
+    pub const SHORTAGE: u32 = 1 << 5;
     /// A tick of the clock found it running, and it wants to know; no sleep ends for it.
-    pub const TICK: u32 = 1 << 5;
+    pub const TICK: u32 = 1 << 6;
 }
 
 /// One flow of control with a kernel stack.
@@ -70,6 +72,10 @@ pub struct Thread {
     pub affinity: Affinity,
     /// Whether it wants [`work::TICK`].
     pub wants_ticks: AtomicBool,
+    /// It is giving way to another thread that should run; written by itself.
+    pub preempting: AtomicBool,
+    /// It is making memory free, and may use the reserve meanwhile; written by itself.
+    pub relieving: AtomicBool,
     #[cfg(target_os = "none")]
     pub(crate) machine: MachineThread,
     #[cfg(not(target_os = "none"))]
@@ -236,6 +242,8 @@ impl Thread {
             involuntary_switches: AtomicU64::new(0),
             affinity: Affinity::all(),
             wants_ticks: AtomicBool::new(false),
+            preempting: AtomicBool::new(false),
+            relieving: AtomicBool::new(false),
             machine: MachineThread {
                 on_cpu: AtomicBool::new(false),
                 stack_pointer: UnsafeCell::new(stack_pointer),
@@ -392,6 +400,8 @@ impl Thread {
             involuntary_switches: AtomicU64::new(0),
             affinity: Affinity::all(),
             wants_ticks: AtomicBool::new(false),
+            preempting: AtomicBool::new(false),
+            relieving: AtomicBool::new(false),
             host: std::thread::current(),
         }
     }

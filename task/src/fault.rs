@@ -1,5 +1,6 @@
 //! Faults of user code: what they mean, and the signals that they earn.
 use crate::image::limits_of;
+use crate::shortage;
 use crate::signals::{self, Information};
 use crate::table_registers::{self, Outcome};
 use crate::task::Task;
@@ -34,7 +35,8 @@ pub(crate) fn page_fault(task: &Task, context: &UserContext, address: usize, cod
             let information = Information::fault(SIGBUS, BUS_ADRERR as i32, address, vector::PAGE_FAULT);
             signals::force(task, SIGBUS, information, Some((address, code.0, vector::PAGE_FAULT)));
         }
-        Err(FaultError::OutOfMemory) => out_of_memory(task),
+        // The program faults again, if it still runs.
+        Err(FaultError::OutOfMemory) => _ = out_of_memory(task),
     }
     let _ = context;
 }
@@ -57,36 +59,29 @@ fn segmentation_fault(task: &Task, code: i32, address: usize, error: u64, trap: 
     signals::force(task, SIGSEGV, information, Some((address, error, trap)));
 }
 
-/// No memory is left that can be freed: the program that asked is ended, so that others go on.
-fn out_of_memory(task: &Task) {
-    klog::error!("Out of memory: Killed process {} ({})", task.process.pid, DisplayName(task.name()));
-    count(Counter::OutOfMemory, 1);
-    crate::exit::exit_group(task, SIGKILL);
-}
-
-/// A name for the log.
-struct DisplayName([u8; crate::task::NAME_LENGTH]);
-
-impl core::fmt::Display for DisplayName {
-    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let end = self.0.iter().position(|&byte| byte == 0).unwrap_or(self.0.len());
-        formatter.write_str(core::str::from_utf8(&self.0[..end]).unwrap_or("?"))
+/// No frame is free: the program goes on where memory came back, and ends where it is the one that has to give it back.
+fn out_of_memory(task: &Task) -> bool {
+    let goes_on = shortage::relieve(task);
+    if !goes_on {
+        crate::exit::exit_group(task, SIGKILL);
     }
+    goes_on
 }
 
 /// A fault of the kernel's own on user memory: brings the page in for the running task. False where it could not have made
 /// the access itself.
 pub fn user_page(address: usize, write: bool) -> bool {
     let access = if write { Access::Write } else { Access::Read };
-    Thread::with_local(|task: &Task| match serve(task, address, access) {
-        Ok(()) => true,
-        Err(FaultError::OutOfMemory) => {
-            out_of_memory(task);
-            false
+    let bring_in = |task: &Task| {
+        loop {
+            match serve(task, address, access) {
+                Ok(()) => return true,
+                Err(FaultError::OutOfMemory) if out_of_memory(task) => {}
+                Err(_) => return false,
+            }
         }
-        Err(_) => false,
-    })
-    .unwrap_or(false)
+    };
+    Thread::with_local(bring_in).unwrap_or(false)
 }
 
 /// Any other exception in user mode (arch/x86/kernel/traps.c).

@@ -69,14 +69,14 @@ pub fn clone_observed(
     let flags = arguments.flags;
     let has = |flag: u32| flags & u64::from(flag) != 0;
     check_flags(flags, &arguments)?;
-    if !has(CLONE_THREAD) {
-        check_process_limit(parent)?;
-    }
+    check_limits(parent)?;
     let stack = KernelStack::new().ok_or(Errno::ENOMEM)?;
     let user_state = Thread::with_user_state(|state| state.duplicate()).flatten().ok_or(Errno::ENOMEM)?;
     let memory = parent.memory()?;
     let space = if has(CLONE_VM) { memory } else { memory.fork()? };
     let files = files(parent, flags)?;
+    // Copying took its time, and others took memory meanwhile.
+    check_memory()?;
     let reserved = tree::ReservedPid::new()?;
     let process =
         if has(CLONE_THREAD) { parent.process.clone() } else { new_process(parent, reserved.pid, &arguments)? };
@@ -143,10 +143,18 @@ fn check_flags(flags: u64, arguments: &CloneArguments) -> Result<(), Errno> {
     if contradicts || flags & !KNOWN != 0 { Err(Errno::EINVAL) } else { Ok(()) }
 }
 
-fn check_process_limit(parent: &Task) -> Result<(), Errno> {
+/// What a task needs of the kernel's own memory is not to come out of the reserve.
+fn check_memory() -> Result<(), Errno> {
+    if memory::zones::is_short() { Err(Errno::ENOMEM) } else { Ok(()) }
+}
+
+/// Memory; RLIMIT_NPROC, which counts threads, and the limit for all users together, which binds root too.
+fn check_limits(parent: &Task) -> Result<(), Errno> {
+    check_memory()?;
     let credentials = parent.credentials();
     let limit = parent.limit(RLIMIT_NPROC);
-    if tree::count_of_user(credentials.user.real) as u64 >= limit
+    let count = tree::count_of_user(credentials.user.real).ok_or(Errno::EAGAIN)?;
+    if count as u64 >= limit
         && credentials.user.real != 0
         && !credentials.has(Capabilities::SYS_RESOURCE)
         && !credentials.has(Capabilities::SYS_ADMIN)
@@ -170,10 +178,8 @@ fn files(parent: &Task, flags: u64) -> Result<Files, Errno> {
 
 fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Arc<Process>, Errno> {
     let has = |flag: u32| arguments.flags & u64::from(flag) != 0;
-    let signals = {
-        let group = parent.process.signals.lock();
-        GroupSignals::for_child(&group, has(CLONE_SIGHAND), arguments.flags & CLONE_CLEAR_SIGHAND != 0)
-    };
+    let clear = arguments.flags & CLONE_CLEAR_SIGHAND != 0;
+    let signals = GroupSignals::for_child(&parent.process.signals, has(CLONE_SIGHAND), clear);
     let exit_signal =
         if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
     let limits = *parent.process.limits.lock();

@@ -34,6 +34,8 @@ pub struct Process {
     pub(crate) uid: AtomicU32,
     /// Adopts orphans below it (prctl(2), PR_SET_CHILD_SUBREAPER).
     pub(crate) is_subreaper: AtomicU32,
+    /// Ended for its memory; see [`crate::shortage`].
+    pub(crate) chosen_in_shortage: AtomicBool,
     /// Woken when a child changes state.
     pub(crate) children_changed: WaitQueue,
     /// Woken when a thread has ended, for an exec that waits to be alone.
@@ -72,6 +74,7 @@ impl Process {
             has_executed: AtomicU32::new(0),
             uid: AtomicU32::new(0),
             is_subreaper: AtomicU32::new(0),
+            chosen_in_shortage: AtomicBool::new(false),
             children_changed: WaitQueue::new(),
             threads_changed: WaitQueue::new(),
             signal_arrived: Readiness::new(),

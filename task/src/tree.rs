@@ -89,6 +89,11 @@ pub fn next_task(from: Pid) -> Option<Arc<Task>> {
     lock().tasks.range(from..).next().map(|(_, task)| task.clone())
 }
 
+/// Shows every task to `look`, which takes no lock that is outside the tree's.
+pub(crate) fn each_task(look: impl FnMut(&Task)) {
+    lock().tasks.values().map(|task| &**task).for_each(look);
+}
+
 /// Shows every task to `look`, for reports from any context; false where the tree is locked.
 pub fn try_each_task(look: impl FnMut(&Task)) -> bool {
     let Some(tree) = TREE.try_lock() else { return false };
@@ -221,10 +226,10 @@ pub fn change_user(process: &Process, uid: u32) {
     lock().change_user(process, uid);
 }
 
-/// Tasks of a user, for RLIMIT_NPROC.
-pub(crate) fn count_of_user(uid: u32) -> usize {
+/// Tasks of a user, for RLIMIT_NPROC; `None` where no more tasks may be made at all.
+pub(crate) fn count_of_user(uid: u32) -> Option<usize> {
     let tree = lock();
-    tree.users.get(&uid).copied().unwrap_or(0)
+    (tree.tasks.len() < tree.most).then(|| tree.users.get(&uid).copied().unwrap_or(0))
 }
 
 impl Tree {

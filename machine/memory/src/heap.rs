@@ -1,8 +1,33 @@
 //! The global allocator.
+//!
+//! Rust's collections and counted pointers cannot be told that there is no memory, so those of at most [`COSTLY`] are not told: where
+//! sleeping is allowed the allocation waits until somebody has made memory free ([`Relief`]); where it is not, and for whoever
+//! is making memory free, there is the reserve. What is larger is sized by programs, asked for by calls that may fail, and fails.
 use crate::slab;
 use crate::zones::{self, ZoneKind};
 use crate::{PAGE_SHIFT, physical};
 use core::alloc::{GlobalAlloc, Layout};
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering;
+use sync::Once;
+
+/// Largest order that is waited for (Linux's `PAGE_ALLOC_COSTLY_ORDER`).
+const COSTLY: usize = 3;
+/// Attempts, each after somebody saw to memory, before the reserve is all that is left.
+const ATTEMPTS: usize = 64;
+
+/// Whoever can make memory free.
+pub trait Relief: Sync {
+    /// Makes memory free, sleeping meanwhile; false where the caller is to take from the reserve. Process context.
+    fn relieve(&self) -> bool;
+}
+
+static RELIEF: Once<&'static dyn Relief> = Once::new();
+
+/// Says who makes memory free. Once.
+pub fn set_relief(relief: &'static dyn Relief) {
+    let _ = RELIEF.set(relief);
+}
 
 /// Small objects from slabs, the rest from the zones in powers of two of pages.
 pub struct Heap;
@@ -15,14 +40,48 @@ fn order_for(layout: Layout) -> usize {
     pages.next_power_of_two().ilog2() as usize
 }
 
+/// One attempt that leaves `floor` pages free.
+fn attempt(layout: Layout, floor: usize) -> *mut u8 {
+    match slab::class_for(layout.size(), layout.align()) {
+        Some(class) => slab::allocate_slowly(class, floor).map_or(null_mut(), |address| address as *mut u8),
+        None => zones::allocate_above(order_for(layout), ZoneKind::Normal, floor)
+            .map_or(null_mut(), physical::frame_address),
+    }
+}
+
+#[cold]
+fn wait_for_memory(layout: Layout) -> *mut u8 {
+    if layout.size() > crate::PAGE_SIZE << COSTLY {
+        return null_mut();
+    }
+    let current = sync::current();
+    for _ in 0..ATTEMPTS {
+        // Making memory free may itself need some.
+        if !sync::ambient::may_sleep() || current.relieving.swap(true, Ordering::Relaxed) {
+            break;
+        }
+        let relieved = RELIEF.get().is_some_and(|relief| relief.relieve());
+        current.relieving.store(false, Ordering::Relaxed);
+        let pointer = if relieved { attempt(layout, zones::floor()) } else { break };
+        if !pointer.is_null() {
+            return pointer;
+        }
+    }
+    attempt(layout, 0)
+}
+
+fn allocate_slowly(layout: Layout) -> *mut u8 {
+    let pointer = attempt(layout, zones::floor());
+    if pointer.is_null() { wait_for_memory(layout) } else { pointer }
+}
+
 // SAFETY: slabs and zones hand each byte out once, aligned as asked.
 unsafe impl GlobalAlloc for Heap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match slab::class_for(layout.size(), layout.align()) {
-            Some(class) => slab::allocate(class).map_or(core::ptr::null_mut(), |address| address as *mut u8),
-            None => zones::allocate_for_kernel(order_for(layout), ZoneKind::Normal)
-                .map_or(core::ptr::null_mut(), physical::frame_address),
+        match slab::class_for(layout.size(), layout.align()).and_then(slab::allocate) {
+            Some(address) => address as *mut u8,
+            None => allocate_slowly(layout),
         }
     }
 

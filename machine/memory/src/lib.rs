@@ -26,7 +26,7 @@ pub mod descriptor;
 pub mod device;
 mod frame;
 #[cfg(target_os = "none")]
-mod heap;
+pub mod heap;
 pub mod kernel_stack;
 pub mod page_table;
 pub mod physical;

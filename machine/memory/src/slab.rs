@@ -78,23 +78,29 @@ pub fn start_magazines(cpus: usize) {
     }
 }
 
-/// An object of `class`, or `None` without memory.
+/// An object of `class` that is at hand, or `None`.
 #[inline]
 pub fn allocate(class: usize) -> Option<usize> {
-    let Some(magazines) = MAGAZINES.get() else {
-        let mut one = [0];
-        return (take(class, &mut one) == 1).then_some(one[0]);
-    };
-    let magazines = magazines.this();
+    let magazines = MAGAZINES.get()?.this();
     // SAFETY: this CPU's own, interrupts are off, and no other reference lives.
     let magazine = unsafe { &mut *magazines.0[class].get() };
+    magazine.count = magazine.count.checked_sub(1)?;
+    Some(magazine.objects[magazine.count])
+}
+
+/// An object of `class`, from a new page if need be and if `floor` pages stay free; or `None` without memory.
+pub fn allocate_slowly(class: usize, floor: usize) -> Option<usize> {
+    let Some(magazines) = MAGAZINES.get() else {
+        let mut one = [0];
+        return (take(class, &mut one, floor) == 1).then_some(one[0]);
+    };
+    let magazines = magazines.this();
+    // SAFETY: as in `allocate`.
+    let magazine = unsafe { &mut *magazines.0[class].get() };
     if magazine.count == 0 {
-        magazine.count = take(class, &mut magazine.objects[..BATCH]);
-        if magazine.count == 0 {
-            return None;
-        }
+        magazine.count = take(class, &mut magazine.objects[..BATCH], floor);
     }
-    magazine.count -= 1;
+    magazine.count = magazine.count.checked_sub(1)?;
     Some(magazine.objects[magazine.count])
 }
 
@@ -134,11 +140,11 @@ pub fn drain() {
     }
 }
 
-fn take(class: usize, objects: &mut [usize]) -> usize {
+fn take(class: usize, objects: &mut [usize], floor: usize) -> usize {
     let mut partial = CLASSES[class].partial.lock();
     let mut count = 0;
     while count < objects.len() {
-        if *partial == NONE && !grow(class, &mut partial) {
+        if *partial == NONE && !grow(class, &mut partial, floor) {
             break;
         }
         let number = *partial;
@@ -161,8 +167,8 @@ fn take(class: usize, objects: &mut [usize]) -> usize {
     count
 }
 
-fn grow(class: usize, partial: &mut u32) -> bool {
-    let Some(number) = zones::allocate_for_kernel(0, ZoneKind::Normal) else { return false };
+fn grow(class: usize, partial: &mut u32, floor: usize) -> bool {
+    let Some(number) = zones::allocate_above(0, ZoneKind::Normal, floor) else { return false };
     let (slab, base, size) = (descriptor::of(number), physical::frame_address(number) as usize, SIZES[class]);
     let objects = crate::PAGE_SIZE / size;
     for index in 0..objects {
@@ -277,7 +283,7 @@ mod tests {
     #[test]
     fn objects_are_distinct_and_slabs_go_home() {
         let class = class_for(96, 8).unwrap();
-        let objects: Vec<usize> = (0..1000).map(|_| allocate(class).unwrap()).collect();
+        let objects: Vec<usize> = (0..1000).map(|_| allocate_slowly(class, 0).unwrap()).collect();
         assert_eq!(objects.iter().collect::<HashSet<_>>().len(), 1000);
         assert!(slabs()[class].1 >= 1000 / (4096 / 96));
         for &object in &objects {

@@ -113,9 +113,20 @@ static RESERVE: AtomicUsize = AtomicUsize::new(0);
 /// Pages free in all zones, without the CPUs' stocks.
 static FREE: AtomicUsize = AtomicUsize::new(0);
 
-/// Takes 2^order pages for the kernel's own structures, from the reserve where need be.
-pub(crate) fn allocate_for_kernel(order: usize, highest: ZoneKind) -> Option<u32> {
-    allocate_above(order, highest, 0)
+/// Whether programs get no more pages.
+pub fn is_short() -> bool {
+    FREE.load(Relaxed) < RESERVE.load(Relaxed) + BATCH
+}
+
+/// Pages that an allocation of the kernel's own leaves free: where it may sleep it stays above half of the reserve, and waits for memory
+/// otherwise; where it may not, it may have all. Who draws on the reserve has to see to memory on its way to user mode.
+#[cfg(target_os = "none")]
+pub(crate) fn floor() -> usize {
+    let reserve = RESERVE.load(Relaxed);
+    if FREE.load(Relaxed) < reserve {
+        sync::current().add_work(sync::thread::work::SHORTAGE);
+    }
+    if sync::ambient::may_sleep() { reserve / 2 } else { 0 }
 }
 
 /// Takes 2^order pages for programs: never from the reserve.
@@ -124,7 +135,7 @@ pub(crate) fn allocate(order: usize, highest: ZoneKind) -> Option<u32> {
 }
 
 /// Takes 2^order pages from `highest` or, where it is exhausted, from the zones below it.
-fn allocate_above(order: usize, highest: ZoneKind, reserve: usize) -> Option<u32> {
+pub(crate) fn allocate_above(order: usize, highest: ZoneKind, reserve: usize) -> Option<u32> {
     #[cfg(not(target_os = "none"))]
     host_arena();
     if order == 0
@@ -135,10 +146,11 @@ fn allocate_above(order: usize, highest: ZoneKind, reserve: usize) -> Option<u32
         let frames = local.frames.lock();
         let mut frames = frames.borrow_mut();
         if frames.is_empty() {
-            if FREE.load(Relaxed) < reserve + BATCH {
+            let most = FREE.load(Relaxed).saturating_sub(reserve).min(BATCH);
+            if most == 0 {
                 return None;
             }
-            refill(&mut frames);
+            refill(&mut frames, most);
         }
         return frames.pop();
     }
@@ -151,15 +163,15 @@ fn allocate_above(order: usize, highest: ZoneKind, reserve: usize) -> Option<u32
     Some(number)
 }
 
-fn refill(frames: &mut smallvec::SmallVec<[u32; STOCK]>) {
+fn refill(frames: &mut smallvec::SmallVec<[u32; STOCK]>, most: usize) {
     for zone in ZONES.iter().rev() {
         let mut buddy = zone.buddy.lock();
-        while frames.len() < BATCH {
+        while frames.len() < most {
             let Some(number) = buddy.allocate(descriptor::table(), 0) else { break };
             FREE.fetch_sub(1, Relaxed);
             frames.push(number);
         }
-        if frames.len() == BATCH {
+        if frames.len() == most {
             return;
         }
     }
@@ -220,10 +232,10 @@ fn add_except(pages: Range<u32>, taken: &[Range<u64>]) {
     }
 }
 
-/// Sets aside a 128th of memory, between 64 pages and 16 MiB, for the kernel itself.
+/// Sets aside a 64th of memory, between 128 pages and 16 MiB, for the kernel itself.
 pub fn set_reserve() {
     let managed: usize = ZONES.iter().map(|zone| zone.managed.load(Relaxed)).sum();
-    RESERVE.store((managed / 128).clamp(64, 4096), Relaxed);
+    RESERVE.store((managed / 64).clamp(128, 4096), Relaxed);
 }
 
 /// How many pages those are.

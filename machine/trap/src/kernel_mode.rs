@@ -113,10 +113,10 @@ fn serve_softirqs() {
     disable_interrupts();
 }
 
-/// On the way back to kernel code that nothing protects from preemption, a wanted reschedule happens now.
+/// On the way back to kernel code that nothing protects from preemption, a wanted reschedule happens now. Interrupts stay off until
+/// the scheduler has noted that this thread is giving way: otherwise the next one would come to this place above this one.
 fn preempt_kernel(frame: &KernelFrame) {
     if frame.rflags & RFLAGS_IF != 0 && cpu::preempt_word() == 0 && cpu::interrupt_depth() == 0 {
-        enable_interrupts();
         sync::ambient::preempt_now();
         disable_interrupts();
     }

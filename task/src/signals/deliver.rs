@@ -27,6 +27,9 @@ pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
     if bits == 0 {
         return ControlFlow::Continue(());
     }
+    if bits & work::SHORTAGE != 0 {
+        crate::shortage::after_reserve(task);
+    }
     thread.remove_work(work::SIGNAL | work::NOTIFY);
     crate::priority::apply(task);
     if bits & work::TICK != 0 {

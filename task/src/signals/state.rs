@@ -32,31 +32,41 @@ pub struct GroupSignals {
 impl GroupSignals {
     /// Those of PID 1: all default, and out of reach of default actions.
     pub fn initial() -> Self {
+        let actions = Arc::new(SpinLock::new(Rank::SignalActions, Dispositions::default()));
+        Self::with(actions, Arc::default(), true)
+    }
+
+    fn with(actions: Arc<SpinLock<Dispositions, Preempt>>, counter: Arc<::signal::Counter>, unkillable: bool) -> Self {
         Self {
-            actions: Arc::new(SpinLock::new(Rank::SignalActions, Dispositions::default())),
+            actions,
             pending: Pending::new(),
             stop: GroupStop::default(),
             stops: BTreeMap::new(),
             group_exit: None,
             last_exit: 0,
             executing: false,
-            counter: Arc::default(),
-            unkillable: true,
+            counter,
+            unkillable,
         }
     }
 
-    /// Those of a new process: the parent's actions, copied or `shared`, or all default (CLONE_CLEAR_SIGHAND).
-    pub(crate) fn for_child(parent: &Self, shared: bool, clear: bool) -> Self {
-        let actions = if shared {
-            parent.actions.clone()
-        } else {
-            let mut actions = parent.actions.lock().clone();
-            if clear {
-                actions.reset();
-            }
-            Arc::new(SpinLock::new(Rank::SignalActions, actions))
+    /// Those of a new process: the parent's actions, copied or `shared`, or all default (CLONE_CLEAR_SIGHAND). May sleep.
+    pub(crate) fn for_child(parent: &SpinLock<Self>, shared: bool, clear: bool) -> Self {
+        let (actions, counter) = {
+            let parent = parent.lock();
+            (parent.actions.clone(), parent.counter.clone())
         };
-        Self { actions, counter: parent.counter.clone(), unkillable: false, ..Self::initial() }
+        if shared {
+            return Self::with(actions, counter, false);
+        }
+        // Memory for the copy is found before the lock is taken that one copies under.
+        let copy = Arc::new(SpinLock::new(Rank::SignalActions, Dispositions::default()));
+        let mut theirs = actions.lock().clone();
+        if clear {
+            theirs.reset();
+        }
+        *copy.lock() = theirs;
+        Self::with(copy, counter, false)
     }
 
     pub(crate) fn thread_exits(&mut self, status: u32) {
