@@ -140,7 +140,11 @@ impl FileOperations for EventFile {
             return Err(Errno::EINVAL);
         }
         let count = self.0.read(file.flags().contains(OpenFlags::NON_BLOCKING)).map_err(errno)?;
-        into.write(&count.to_ne_bytes())
+        match into.write(&count.to_ne_bytes()) {
+            Ok(8) => Ok(8),
+            // The count is taken all the same, as on Linux.
+            _ => Err(Errno::EFAULT),
+        }
     }
 
     fn write(&self, file: &OpenFile, _: &mut u64, from: &mut Reader<'_>) -> Result<usize, Errno> {

@@ -285,6 +285,15 @@ pub fn getpgrp(task: &Task) -> usize {
     task.process.group() as usize
 }
 
+/// vhangup(2). EPERM without CAP_SYS_TTY_CONFIG.
+pub fn vhangup(task: &Task) -> Result<(), Errno> {
+    if !task.credentials().has(vfs::Capabilities::SYS_TTY_CONFIG) {
+        return Err(Errno::EPERM);
+    }
+    terminals::hang_up_of(&task.process);
+    Ok(())
+}
+
 pub fn setsid(task: &Task) -> Result<usize, Errno> {
     task::groups::new_session(&task.process).map(|session| session as usize)
 }

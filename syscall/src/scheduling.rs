@@ -61,7 +61,7 @@ pub fn sched_setaffinity(task: &Task, pid: i32, length: u32, mask: usize) -> Res
         if !(0..scheduler::cpu_count()).any(|cpu| wanted(cpu) && is_online(cpu)) {
             return Err(Errno::EINVAL);
         }
-        priority::set_affinity(task, target, |cpu| wanted(cpu));
+        priority::set_affinity(task, target, wanted);
         Ok(())
     })
 }

@@ -118,11 +118,6 @@ impl<S: Source> Epoll<S> {
         Ok(item)
     }
 
-    /// Calls `visit` with each item's key and source, for /proc/PID/fdinfo and for the end.
-    pub fn for_each(&self, mut visit: impl FnMut(Key, &Item<S>)) {
-        self.entries.lock().iter().for_each(|(key, entry)| visit(*key, &entry.item));
-    }
-
     /// The end: leaves all queues, calling `left` for each item.
     pub fn close(&self, mut left: impl FnMut(&Arc<Item<S>>)) {
         while let Some((_, Entry { item, registrations })) = { self.entries.lock().pop_first() } {
@@ -235,11 +230,20 @@ impl<S: Source> Epoll<S> {
         Ok(added)
     }
 
-    /// The epolls inside this one. ENOMEM.
+    /// The epolls inside this one. ENOMEM. Sources are asked without the lock: one that is closed meanwhile ends here, and takes it.
     fn inner(&self) -> Result<Vec<Arc<Self>>, Errno> {
+        let mut items = Vec::new();
+        loop {
+            let wanted = self.entries.lock().len();
+            items.try_reserve(wanted).map_err(|_| Errno::ENOMEM)?;
+            let entries = self.entries.lock();
+            if entries.len() <= items.capacity() {
+                items.extend(entries.values().map(|entry| entry.item.clone()));
+                break;
+            }
+        }
         let mut found = Vec::new();
-        let entries = self.entries.lock();
-        for inner in entries.values().filter_map(|entry| S::as_epoll(&entry.item.source)) {
+        for inner in items.iter().filter_map(|item| item.source.as_epoll()) {
             found.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             found.push(inner);
         }
