@@ -21,6 +21,7 @@
 
 extern crate alloc;
 
+mod batch;
 mod buddy;
 pub mod counters;
 mod cursor;
