@@ -87,6 +87,7 @@ pub fn start_this_cpu() {
 /// Serves one interrupt. Hard-interrupt context.
 pub fn serve(vector: u8, from_user: bool) {
     let (Some(local), Some(lines)) = (LOCAL.get(), LINES.get()) else { return };
+    crate::entropy::note_interrupt(vector);
     match vector {
         TIMER => {
             lines.counts().count(vector);

@@ -24,6 +24,8 @@ mod hardware;
 #[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
+mod kernel_log;
+#[cfg(target_os = "none")]
 mod lockups;
 #[cfg(target_os = "none")]
 mod panic;
@@ -31,6 +33,7 @@ mod panic;
 mod ports;
 #[cfg(target_os = "none")]
 mod provoke;
+mod random_device;
 #[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]

@@ -69,12 +69,12 @@ fn look(limit: u64, seconds: u64, fatal: bool) -> u32 {
     let mut hung = 0;
     let mut from = 0;
     while let Some(task) = task::tree::next_task(from) {
-        from = task.tid + 1;
+        from = task.tid() + 1;
         let Some(thread) = task.thread() else { continue };
         let since = thread.blocked_since.load(Ordering::Relaxed);
         if thread.state() == Sleep::Uninterruptible as u32 && now.saturating_sub(since) >= limit {
             hung += 1;
-            klog::error!("INFO: task {} blocked for more than {seconds} seconds.", task.tid);
+            klog::error!("INFO: task {} blocked for more than {seconds} seconds.", task.tid());
             report::sleeper(|line| klog::record(klog::Level::Error, line), &task, thread);
         }
     }

@@ -34,7 +34,7 @@ pub fn context(say: Say) {
     let told = Thread::with_local::<Task, _>(|task| {
         let name = task.try_name().unwrap_or_default();
         let name = core::str::from_utf8(&name).unwrap_or("?").trim_end_matches('\0');
-        say(format_args!("CPU: {cpu} PID: {} Comm: {name}, {kind} context, preempt word {word:#x}", task.tid));
+        say(format_args!("CPU: {cpu} PID: {} Comm: {name}, {kind} context, preempt word {word:#x}", task.tid()));
     });
     match (told, sync::current().stack_top()) {
         (Some(()), _) => {}
@@ -141,7 +141,7 @@ pub fn answer(frame: &KernelFrame) -> bool {
 pub fn sleeper(say: Say, task: &Task, thread: &Thread) {
     let name = task.try_name().unwrap_or_default();
     let name = core::str::from_utf8(&name).unwrap_or("?").trim_end_matches('\0');
-    say(format_args!("task:{name} state:D pid:{} CPU:{}", task.tid, thread.cpu()));
+    say(format_args!("task:{name} state:D pid:{} CPU:{}", task.tid(), thread.cpu()));
     if !thread.is_on_cpu() {
         trace(say, thread.saved_stack_pointer() + arch::stack_switch::SAVED_FRAME);
     }

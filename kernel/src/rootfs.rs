@@ -1,4 +1,5 @@
 //! The first file system: a tmpfs, filled from the initial RAM disk, and PID 1 in it.
+use crate::kernel_log;
 use abi::Errno;
 use abi::file::{MountFlags, OpenFlags};
 use alloc::boxed::Box;
@@ -79,6 +80,7 @@ pub fn nameless_files(root: &Root) -> Result<(), Errno> {
 pub fn devices(root: &Root) -> Result<Arc<DevFs>, Errno> {
     let devices = DevFs::new(tmpfs::Tmpfs::unlimited(&root.vfs, "devtmpfs"))?;
     devfs::register_memory_devices(&devices)?;
+    kernel_log::register_device(&devices)?;
     Ok(Arc::new(devices))
 }
 
@@ -91,7 +93,7 @@ pub fn console(root: &Root) -> DescriptorTable {
         source: b"devtmpfs",
         target: b"/dev",
         kind: b"devtmpfs",
-        flags: MountFlags::empty(),
+        flags: MountFlags::NO_SET_ID,
         data: b"",
     };
     let mounted = vfs::calls::mount(&root.vfs, &root.namespace, &origin, &request);

@@ -1,8 +1,8 @@
 //! Start-up, in order.
 use crate::command_line::{self, CommandLine};
 use crate::{
-    console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, panic, ports, provoke, rootfs,
-    system_tree, timekeeping, traps, vdso,
+    console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, panic, ports, provoke,
+    random_device, rootfs, system_tree, timekeeping, traps, vdso,
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
@@ -112,7 +112,7 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
 /// The rest of start-up, where sleeping is allowed.
 fn first_thread(information: Information, command_line: CommandLine, platform: Platform) {
     task::machine::set(&hardware::End);
-    task::random::set_source(entropy::fill);
+    entropy::start().expect("no memory for random numbers");
     task::futexes::start(scheduler::cpu_count(), arch::instructions::read_tsc() | 1);
     task::life::set_dispatch(syscall::dispatch);
     task::execute::set_randomise(!command_line.has("norandmaps"));
@@ -125,8 +125,10 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     let devices = rootfs::devices(&root).expect("no memory for /dev");
     devices::start_serial(&platform);
     console_device::register(&devices).expect("no memory for /dev/console");
+    random_device::register(&devices).expect("no memory for /dev/random");
     ports::register(devices).expect("the ports' numbers are free");
     devices::start(&platform, &ports::OBSERVER);
+    entropy::use_device();
     rootfs::unpack(&root, &information);
     lockups::watch_tasks(&command_line);
     let init = init(&root, &command_line);

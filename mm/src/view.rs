@@ -135,6 +135,20 @@ pub struct Usage {
     pub heap_start: usize,
 }
 
+impl Residence {
+    /// Adds another area's numbers.
+    pub fn add(&mut self, other: &Self) {
+        self.resident = self.resident.saturating_add(other.resident);
+        self.anonymous = self.anonymous.saturating_add(other.anonymous);
+        self.referenced = self.referenced.saturating_add(other.referenced);
+        self.shared_clean = self.shared_clean.saturating_add(other.shared_clean);
+        self.shared_dirty = self.shared_dirty.saturating_add(other.shared_dirty);
+        self.private_clean = self.private_clean.saturating_add(other.private_clean);
+        self.private_dirty = self.private_dirty.saturating_add(other.private_dirty);
+        self.proportional = self.proportional.saturating_add(other.proportional);
+    }
+}
+
 impl Usage {
     /// VmRSS.
     pub fn resident(&self) -> usize {

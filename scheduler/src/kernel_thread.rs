@@ -14,7 +14,8 @@ pub(crate) static NEXT_ACCOUNT: AtomicU64 = AtomicU64::new(1);
 #[must_use]
 pub fn start(thread: Arc<Thread>, nice: Nice, policy: Policy) -> Option<()> {
     let entity: Account = Box::new(Entity::new(NEXT_ACCOUNT.fetch_add(1, Ordering::Relaxed), nice, policy));
-    wake::enqueue_new(entity, thread, wake::target_for_new());
+    let target = wake::target_for_new(&thread);
+    wake::enqueue_new(entity, thread, target);
     Some(())
 }
 

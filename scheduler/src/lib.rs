@@ -45,4 +45,4 @@ pub use kernel_thread::{exit_thread, spawn, start};
 pub use remote::{Request, call, remote_interrupt, set_remote_interrupt};
 pub use run::{Softirqs, register, run_time, set_share, with_queue_locked, yield_now};
 pub use timers::{Expire, Timer, timer_interrupt};
-pub use wake::{interrupt_sleep, kill_sleep, reschedule_interrupt, wake_stopped};
+pub use wake::{interrupt_sleep, kill_sleep, leave_forbidden_cpu, reschedule_interrupt, wake_stopped};

@@ -57,7 +57,7 @@ pub(crate) fn wake(thread: &Thread, mask: u32) -> bool {
 }
 
 fn enqueue_woken(runnable: Runnable<Arc<Thread>>, home: usize, kind: sched::Sleep) {
-    let target = target_for(home);
+    let target = target_for(home, &runnable.owner);
     let cpu = cpus::cpu(target);
     let mut queue = cpu.queue.lock();
     let now = clock::now();
@@ -97,14 +97,14 @@ fn after_enqueue(target: usize, preempt: Preempt, running: usize) {
     }
 }
 
-fn target_for(home: usize) -> usize {
+fn target_for(home: usize, thread: &Thread) -> usize {
     let cpus = cpus::all();
     if cpus.len() == 1 {
         return home;
     }
     let idle = |number: usize| {
         let cpu = &cpus[number];
-        cpu.online.load(Ordering::Relaxed) && cpu.running.load(Ordering::Relaxed) == 0
+        cpu.online.load(Ordering::Relaxed) && cpu.running.load(Ordering::Relaxed) == 0 && thread.affinity.allows(number)
     };
     let waker = arch::cpu::id();
     if idle(home) {
@@ -113,11 +113,31 @@ fn target_for(home: usize) -> usize {
     if idle(waker) {
         return waker;
     }
-    (0..cpus.len()).find(|&number| idle(number)).unwrap_or(home)
+    (0..cpus.len()).find(|&number| idle(number)).unwrap_or_else(|| allowed_near(home, thread))
 }
 
+/// `home`, or where the thread may run if not there.
+fn allowed_near(home: usize, thread: &Thread) -> usize {
+    let allowed = |cpu: usize| thread.affinity.allows(cpu) && cpus::cpu(cpu).online.load(Ordering::Relaxed);
+    if allowed(home) { home } else { (0..cpus::cpu_count()).find(|&cpu| allowed(cpu)).unwrap_or(home) }
+}
+
+/// Takes the running thread to a CPU where it may run, if it may not here: waking up is what chooses a CPU. May sleep.
+pub fn leave_forbidden_cpu() {
+    let mut pause = SHORTEST_PAUSE;
+    while !sync::current().affinity.allows(arch::cpu::id()) {
+        let until = clock::now().saturating_add(pause);
+        let _ = sync::park(Sleep::Uninterruptible, Some(until), || None::<()>);
+        // On a slow machine the time is over before the thread sleeps.
+        pause = pause.saturating_mul(2);
+    }
+}
+
+/// Nanoseconds that a thread sleeps to change its CPU.
+const SHORTEST_PAUSE: u64 = 50_000;
+
 /// The CPU for a new thread made on this one.
-pub(crate) fn target_for_new() -> usize {
+pub(crate) fn target_for_new(thread: &Thread) -> usize {
     let cpus = cpus::all();
     let here = arch::cpu::id();
     if cpus.len() == 1 {
@@ -126,7 +146,7 @@ pub(crate) fn target_for_new() -> usize {
     let load = |cpu: &Cpu| CpuLoad { running: cpu.running.load(Ordering::Relaxed), weight: 0 };
     let key = |number: usize| (load(&cpus[number]).running, number != here);
     (0..cpus.len())
-        .filter(|&number| cpus[number].online.load(Ordering::Relaxed))
+        .filter(|&number| cpus[number].online.load(Ordering::Relaxed) && thread.affinity.allows(number))
         .min_by_key(|&number| key(number))
         .unwrap_or(here)
 }

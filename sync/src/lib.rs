@@ -18,6 +18,7 @@
 
 extern crate alloc;
 
+mod affinity;
 pub mod ambient;
 pub mod atomic_context;
 #[cfg(target_os = "none")]
@@ -36,6 +37,7 @@ mod switch;
 pub mod thread;
 mod wait;
 
+pub use affinity::Affinity;
 pub use ambient::{current, might_sleep, now};
 pub use atomic_context::{Context, InterruptsOff, Preempt, SoftirqsOff};
 pub use mutex::{Mutex, MutexGuard};

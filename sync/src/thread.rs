@@ -2,6 +2,7 @@
 //!
 //! The **run state** follows one protocol: the thread itself announces a sleep ([`Thread::prepare_to_sleep`]) and takes
 //! that back ([`Thread::finish_sleep`]); whoever wakes it exchanges "sleeping" for "waking" exactly once and enqueues it.
+use crate::Affinity;
 use crate::rank::Rank;
 #[cfg(target_os = "none")]
 use crate::spin::SpinLock;
@@ -59,16 +60,18 @@ pub struct Thread {
     pub run_time: AtomicU64,
     /// When its last uninterruptible sleep began, in nanoseconds since boot.
     pub blocked_since: AtomicU64,
-    /// It is giving way to another thread that should run; written by itself.
-    pub preempting: AtomicBool,
-    /// It is making memory free, and may use the reserve meanwhile; written by itself.
-    pub relieving: AtomicBool,
     /// What the tick found it doing, in nanoseconds; the scheduler's, as the counts below are.
     pub sampled_user: AtomicU64,
     pub sampled_system: AtomicU64,
     /// How often it gave its CPU up to sleep, and had to give it up to others.
     pub voluntary_switches: AtomicU64,
     pub involuntary_switches: AtomicU64,
+    /// Where it may run.
+    pub affinity: Affinity,
+    /// It is giving way to another thread that should run; written by itself.
+    pub preempting: AtomicBool,
+    /// It is making memory free, and may use the reserve meanwhile; written by itself.
+    pub relieving: AtomicBool,
     #[cfg(target_os = "none")]
     pub(crate) machine: MachineThread,
     #[cfg(not(target_os = "none"))]
@@ -229,12 +232,13 @@ impl Thread {
             slot: AtomicU32::new(u32::MAX),
             run_time: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
-            preempting: AtomicBool::new(false),
-            relieving: AtomicBool::new(false),
             sampled_user: AtomicU64::new(0),
             sampled_system: AtomicU64::new(0),
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
+            affinity: Affinity::all(),
+            preempting: AtomicBool::new(false),
+            relieving: AtomicBool::new(false),
             machine: MachineThread {
                 on_cpu: AtomicBool::new(false),
                 stack_pointer: UnsafeCell::new(stack_pointer),
@@ -385,12 +389,13 @@ impl Thread {
             slot: AtomicU32::new(0),
             run_time: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
-            preempting: AtomicBool::new(false),
-            relieving: AtomicBool::new(false),
             sampled_user: AtomicU64::new(0),
             sampled_system: AtomicU64::new(0),
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
+            affinity: Affinity::all(),
+            preempting: AtomicBool::new(false),
+            relieving: AtomicBool::new(false),
             host: std::thread::current(),
         }
     }

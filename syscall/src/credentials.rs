@@ -276,7 +276,7 @@ pub fn capget(task: &Task, header: UserPtr<Header>, data: UserPtr<Words>) -> Res
     }
     let credentials = match pid {
         0 => task.credentials(),
-        pid if pid == task.tid => task.credentials(),
+        pid if pid == task.tid() => task.credentials(),
         pid => tree::find_task(pid).ok_or(Errno::ESRCH)?.credentials(),
     };
     let sets = [credentials.effective, credentials.permitted, credentials.inheritable];
@@ -290,7 +290,7 @@ pub fn capget(task: &Task, header: UserPtr<Header>, data: UserPtr<Words>) -> Res
 pub fn capset(task: &Task, header: UserPtr<Header>, data: UserPtr<Words>) -> Result<(), Errno> {
     let count = words_of(header)?;
     let pid = header.cast::<u32>().element(1).read()?;
-    if pid != 0 && pid != task.tid {
+    if pid != 0 && pid != task.tid() {
         return Err(Errno::EPERM);
     }
     let mut bits = [0_u64; 3];

@@ -2,7 +2,9 @@
 use crate::origin::{read_path, with_origin};
 use crate::{Fd, UserString};
 use abi::Errno;
+use abi::file::AtFlags;
 use abi::raw::general::*;
+use alloc::vec::Vec;
 use memory::UserPtr;
 use task::{Answer, Failure, Task};
 
@@ -14,7 +16,9 @@ pub fn execve(
     arguments: usize,
     environment: usize,
 ) -> Answer {
-    execute(task, context, Fd(AT_FDCWD), &read_path(path)?, arguments, environment)
+    let path = read_path(path)?;
+    let program = Program { folder: Fd(AT_FDCWD), path: &path, flags: AtFlags::empty() };
+    execute(task, context, &program, arguments, environment)
 }
 
 pub fn execveat(
@@ -26,31 +30,59 @@ pub fn execveat(
     environment: usize,
     flags: u32,
 ) -> Answer {
-    if flags != 0 {
-        task::stub("execveat: flags");
+    if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    execute(task, context, folder, &read_path(path)?, arguments, environment)
+    let path = read_path(path)?;
+    let flags = AtFlags::from_bits_truncate(flags);
+    execute(task, context, &Program { folder, path: &path, flags }, arguments, environment)
+}
+
+/// Where a program is.
+struct Program<'a> {
+    folder: Fd,
+    path: &'a [u8],
+    flags: AtFlags,
+}
+
+impl Program<'_> {
+    /// As it is shown to scripts and in AT_EXECFN: by its descriptor where it is not found by a path from the current folder.
+    fn shown(&self) -> Result<Vec<u8>, Errno> {
+        let mut shown = Vec::new();
+        shown.try_reserve_exact(self.path.len() + 32).map_err(|_| Errno::ENOMEM)?;
+        if self.folder.0 != AT_FDCWD && !self.path.starts_with(b"/") {
+            shown.extend_from_slice(alloc::format!("/dev/fd/{}", self.folder.0).as_bytes());
+            if !self.path.is_empty() {
+                shown.push(b'/');
+            }
+        }
+        shown.extend_from_slice(self.path);
+        Ok(shown)
+    }
 }
 
 fn execute(
     task: &Task,
     context: &mut trap::UserContext,
-    folder: Fd,
-    path: &[u8],
+    program: &Program<'_>,
     arguments: usize,
     environment: usize,
 ) -> Answer {
     let (argument_count, environment_count) = (count(arguments)?, count(environment)?);
-    let mut strings = exec::Arguments::new(task.limit(RLIMIT_STACK), argument_count, environment_count, path)?;
+    let shown = program.shown()?;
+    let mut strings = exec::Arguments::new(task.limit(RLIMIT_STACK), argument_count, environment_count, &shown)?;
     collect(&mut strings, exec::StringTable::Arguments, arguments, argument_count)?;
     collect(&mut strings, exec::StringTable::Environment, environment, environment_count)?;
     let mut outcome = Err(Failure::Errno(Errno::ENOENT));
     let mut strings = Some(strings);
-    with_origin(task, folder, path, |origin| {
-        let file = task::opened::OpenedExecutable::open(origin, path)?;
+    with_origin(task, program.folder, program.path, |origin| {
+        let place = vfs::calls::locate(origin, program.path, program.flags)?;
+        if place.inode()?.kind() == abi::file::FileType::Symlink {
+            return Err(Errno::ELOOP);
+        }
+        let file = task::opened::OpenedExecutable::of(origin, place)?;
         if let Some(strings) = strings.take() {
-            outcome = task::execute::execute_path(task, context, origin, path, file, strings);
+            outcome = task::execute::execute_path(task, context, origin, &shown, file, strings);
         }
         Ok(())
     })?;

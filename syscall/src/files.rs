@@ -186,7 +186,11 @@ pub fn copy_file_range(
     to: Fd,
     to_place: UserPtr<i64>,
     count: usize,
+    flags: u32,
 ) -> Answer {
+    if flags != 0 {
+        return Err(Errno::EINVAL.into());
+    }
     let (from, to) = (file(task, from)?, file(task, to)?);
     from.check_readable()?;
     to.check_writable()?;

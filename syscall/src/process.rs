@@ -1,7 +1,6 @@
 //! Processes: making, ending, waiting, and who belongs to whom.
 use abi::Errno;
 use abi::raw::general::*;
-use abi::raw::prctl::*;
 use abi::system::{CloneArgs, Rusage};
 use abi::time::Timeval;
 use core::sync::atomic::Ordering;
@@ -21,7 +20,7 @@ pub fn getpid(task: &Task) -> usize {
 }
 
 pub fn gettid(task: &Task) -> usize {
-    task.tid as usize
+    task.tid() as usize
 }
 
 pub fn getppid(task: &Task) -> usize {
@@ -266,7 +265,7 @@ fn child_information(found: Option<&Found>) -> [u32; 32] {
 
 pub fn set_tid_address(task: &Task, address: usize) -> usize {
     task.clear_child_tid.store(address, Ordering::Relaxed);
-    task.tid as usize
+    task.tid() as usize
 }
 
 pub fn setpgid(task: &Task, pid: i32, group: i32) -> Result<(), Errno> {
@@ -317,35 +316,6 @@ pub fn arch_prctl(_: &Task, code: u32, address: u64) -> Result<(), Errno> {
         ARCH_GET_FS => place.write(&sync::Thread::with_user_state(|state| state.fs_base).unwrap_or(0)),
         ARCH_GET_GS => place.write(&sync::Thread::with_user_state(|state| state.gs_base).unwrap_or(0)),
         _ => Err(Errno::EINVAL),
-    }
-}
-
-pub fn prctl(task: &Task, option: u32, argument: usize) -> Result<usize, Errno> {
-    match option {
-        PR_SET_NAME => {
-            let mut name = [0; 16];
-            for (at, byte) in name.iter_mut().take(15).enumerate() {
-                *byte = UserPtr::<u8>::new(argument.wrapping_add(at)).read()?;
-                if *byte == 0 {
-                    break;
-                }
-            }
-            task.set_name(&name);
-            Ok(0)
-        }
-        PR_GET_NAME => UserPtr::<[u8; 16]>::new(argument).write(&task.name()).map(|()| 0),
-        PR_SET_CHILD_SUBREAPER => {
-            task.process.set_subreaper(argument != 0);
-            Ok(0)
-        }
-        PR_GET_CHILD_SUBREAPER => {
-            UserPtr::<u32>::new(argument).write(&u32::from(task.process.is_subreaper())).map(|()| 0)
-        }
-        PR_GET_DUMPABLE => Ok(1),
-        _ => {
-            task::stub("prctl: other options");
-            Err(Errno::EINVAL)
-        }
     }
 }
 

@@ -5,8 +5,8 @@ use abi::raw::general::*;
 use abi::system::{Rlimit, Rusage, Tms};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use memory::{PAGE_SIZE, UserPtr, UserSlice};
-use task::limits::{INFINITY, Limit};
+use memory::{PAGE_SIZE, UserPtr};
+use task::limits::Limit;
 use task::usage::{self, Usage};
 use task::{Task, tree};
 use vfs::Capabilities;
@@ -38,9 +38,9 @@ fn to_user(limit: Limit) -> Rlimit {
 }
 
 /// The task with this number; `None` for the caller itself, which 0 means too.
-fn find(task: &Task, pid: i32) -> Result<Option<Arc<Task>>, Errno> {
+pub(crate) fn find(task: &Task, pid: i32) -> Result<Option<Arc<Task>>, Errno> {
     let pid = u32::try_from(pid).map_err(|_| Errno::ESRCH)?;
-    if pid == 0 || pid == task.tid {
+    if pid == 0 || pid == task.tid() {
         return Ok(None);
     }
     tree::find_task(pid).map(Some).ok_or(Errno::ESRCH)
@@ -48,7 +48,7 @@ fn find(task: &Task, pid: i32) -> Result<Option<Arc<Task>>, Errno> {
 
 /// prlimit(2): the same task; or one all whose identities are the caller's real ones; or CAP_SYS_RESOURCE.
 fn may_limit(task: &Task, target: &Task) -> Result<(), Errno> {
-    if task.tid == target.tid {
+    if task.tid() == target.tid() {
         return Ok(());
     }
     let (caller, target) = (task.credentials(), target.credentials());
@@ -72,8 +72,8 @@ fn change_limit(task: &Task, target: &Task, which: u32, wanted: Option<Rlimit>) 
     }
     limits.set(which, Limit { soft: wanted.soft, hard: wanted.hard });
     drop(limits);
-    if which == RLIMIT_CPU && wanted.soft != INFINITY {
-        task::stub("setrlimit: RLIMIT_CPU is kept, not enforced");
+    if which == RLIMIT_CPU {
+        task::clock_timers::enforce_limit(&target.process)?;
     }
     Ok(before)
 }
@@ -127,7 +127,7 @@ pub fn times(task: &Task, place: UserPtr<Tms>) -> Result<usize, Errno> {
 /// Goes through the tasks that getpriority(2) means: `who` of 0 is the caller, its group, its real user.
 fn for_each_meant(task: &Task, which: u32, who: u32, mut body: impl FnMut(&Task)) -> Result<(), Errno> {
     match which {
-        PRIO_PROCESS if who == 0 || who == task.tid => body(task),
+        PRIO_PROCESS if who == 0 || who == task.tid() => body(task),
         PRIO_PROCESS => body(&*tree::find_task(who).ok_or(Errno::ESRCH)?),
         PRIO_PGRP => {
             for process in tree::group_members(if who == 0 { task.process.group() } else { who }) {
@@ -155,7 +155,7 @@ fn for_each_thread(pid: tree::Pid, body: &mut dyn FnMut(&Task)) {
     let mut from = 0;
     while let Some(thread) = tree::next_thread(pid, from) {
         body(&thread);
-        from = thread.tid.saturating_add(1);
+        from = thread.tid().saturating_add(1);
     }
 }
 
@@ -186,7 +186,7 @@ pub fn setpriority(task: &Task, which: u32, who: u32, nice: i32) -> Result<(), E
 }
 
 /// EPERM for another user's task; EACCES for a raise beyond RLIMIT_NICE. CAP_SYS_NICE overrides both.
-fn may_set_nice(task: &Task, target: &Task, nice: i32) -> Result<(), Errno> {
+pub(crate) fn may_set_nice(task: &Task, target: &Task, nice: i32) -> Result<(), Errno> {
     let (caller, other) = (task.credentials(), target.credentials());
     if caller.has(Capabilities::SYS_NICE) {
         return Ok(());
@@ -196,91 +196,4 @@ fn may_set_nice(task: &Task, target: &Task, nice: i32) -> Result<(), Errno> {
     }
     let raises = nice < target.nice.load(Ordering::Relaxed);
     if raises && (20 - nice) as u64 > target.limit(RLIMIT_NICE) { Err(Errno::EACCES) } else { Ok(()) }
-}
-
-/// Bits of the CPUs that run, in word `index` of a mask.
-fn online_word(index: usize) -> u64 {
-    let online = |cpu: usize| scheduler::statistics(cpu).is_some_and(|cpu| cpu.online);
-    (0..64).filter(|bit| online(index.saturating_mul(64).saturating_add(*bit))).fold(0, |word, bit| word | 1 << bit)
-}
-
-fn mask_words() -> usize {
-    scheduler::cpu_count().div_ceil(64)
-}
-
-/// sched_getaffinity(2): every task may run everywhere. Answers the bytes written.
-pub fn sched_getaffinity(task: &Task, pid: i32, length: u32, mask: usize) -> Result<usize, Errno> {
-    let length = length as usize;
-    if length.saturating_mul(8) < scheduler::cpu_count() || !length.is_multiple_of(8) {
-        return Err(Errno::EINVAL);
-    }
-    find(task, pid)?;
-    let words = mask_words().min(length / 8);
-    for index in 0..words {
-        UserPtr::<u64>::new(mask).element(index).write(&online_word(index))?;
-    }
-    Ok(words * 8)
-}
-
-/// sched_setaffinity(2): only what leaves all CPUs allowed.
-pub fn sched_setaffinity(task: &Task, pid: i32, length: u32, mask: usize) -> Result<(), Errno> {
-    let length = length as usize;
-    let (mut any, mut all) = (false, true);
-    for index in 0..mask_words() {
-        let mut bytes = [0; 8];
-        let known = length.saturating_sub(index * 8).min(8);
-        UserSlice::new(mask.wrapping_add(index * 8), known).read(&mut bytes[..known])?;
-        let online = online_word(index);
-        let wanted = u64::from_le_bytes(bytes) & online;
-        any |= wanted != 0;
-        all &= wanted == online;
-    }
-    let other = find(task, pid)?;
-    if let Some(other) = other {
-        let (caller, target) = (task.credentials(), other.credentials());
-        let owner = caller.user.effective == target.user.effective || caller.user.effective == target.user.real;
-        if !owner && !caller.has(Capabilities::SYS_NICE) {
-            return Err(Errno::EPERM);
-        }
-    }
-    if any && !all {
-        task::stub("sched_setaffinity: fewer than all CPUs");
-    }
-    if all { Ok(()) } else { Err(Errno::EINVAL) }
-}
-
-/// EINVAL for a negative number, as the scheduler's calls have it.
-fn check_scheduled(task: &Task, pid: i32) -> Result<(), Errno> {
-    if pid < 0 {
-        return Err(Errno::EINVAL);
-    }
-    find(task, pid).map(|_| ())
-}
-
-/// sched_getscheduler(2): SCHED_OTHER is all there is.
-pub fn sched_getscheduler(task: &Task, pid: i32) -> Result<usize, Errno> {
-    check_scheduled(task, pid).map(|()| SCHED_NORMAL as usize)
-}
-
-pub fn sched_getparam(task: &Task, pid: i32, place: UserPtr<i32>) -> Result<(), Errno> {
-    let place = place.non_null().ok_or(Errno::EINVAL)?;
-    check_scheduled(task, pid)?;
-    place.write(&0)
-}
-
-pub fn sched_get_priority_max(_: &Task, policy: u32) -> Result<usize, Errno> {
-    priorities(policy).map(|(_, most)| most)
-}
-
-pub fn sched_get_priority_min(_: &Task, policy: u32) -> Result<usize, Errno> {
-    priorities(policy).map(|(least, _)| least)
-}
-
-/// The static priorities of a policy (sched(7)), whether it is there or not.
-fn priorities(policy: u32) -> Result<(usize, usize), Errno> {
-    match policy {
-        SCHED_FIFO | SCHED_RR => Ok((1, 99)),
-        SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE | SCHED_DEADLINE => Ok((0, 0)),
-        _ => Err(Errno::EINVAL),
-    }
 }

@@ -58,7 +58,7 @@ pub fn sync_file_range(task: &Task, fd: Fd, offset: i64, length: i64, flags: u32
         return Err(Errno::EBADF);
     }
     let end = offset.checked_add(length);
-    if flags & !known != 0 || offset < 0 || !end.is_some_and(|end| end >= offset) {
+    if flags & !known != 0 || offset < 0 || end.is_none_or(|end| end < offset) {
         return Err(Errno::EINVAL);
     }
     match file.inode().kind() {

@@ -1,10 +1,12 @@
 //! The system: its name, its memory, its random numbers, its end.
+use crate::pipes::restartable;
 use abi::Errno;
 use abi::raw::general::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
 use abi::system::{Sysinfo, Utsname};
+use alloc::collections::VecDeque;
 use memory::{UserPtr, UserSlice};
-use task::Task;
 use task::names::{self, Which, padded};
+use task::{Answer, Failure, Restart, Task};
 use vfs::Capabilities;
 
 pub fn uname(_: &Task, buffer: UserPtr<Utsname>) -> Result<(), Errno> {
@@ -47,6 +49,7 @@ pub fn sysinfo(_: &Task, buffer: UserPtr<Sysinfo>) -> Result<(), Errno> {
         uptime: (sync::now() / 1_000_000_000) as i64,
         totalram: sum(|zone| zone.managed),
         freeram: sum(|zone| zone.free),
+        loads: scheduler::load_average().for_sysinfo(),
         procs: task::tree::task_count().min(usize::from(u16::MAX)) as u16,
         mem_unit: 1,
         ..Sysinfo::default()
@@ -63,12 +66,15 @@ pub fn getcpu(_: &Task, cpu: UserPtr<u32>, node: UserPtr<u32>) -> Result<(), Err
     Ok(())
 }
 
-/// getrandom(2). The source is seeded before the first program runs, so no flag ever has to wait.
-pub fn getrandom(_: &Task, buffer: usize, length: usize, flags: u32) -> Result<usize, Errno> {
+/// getrandom(2). EAGAIN where it would wait for the first good bytes.
+pub fn getrandom(_: &Task, buffer: usize, length: usize, flags: u32) -> Answer {
     if flags & !(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE) != 0
         || flags & (GRND_RANDOM | GRND_INSECURE) == GRND_RANDOM | GRND_INSECURE
     {
-        return Err(Errno::EINVAL);
+        return Err(Errno::EINVAL.into());
+    }
+    if flags & GRND_INSECURE == 0 {
+        restartable(task::random::wait_until_ready(flags & GRND_NONBLOCK != 0))?;
     }
     let length = length.min(i32::MAX as usize);
     let mut bytes = [0; 256];
@@ -78,7 +84,7 @@ pub fn getrandom(_: &Task, buffer: usize, length: usize, flags: u32) -> Result<u
         task::random::fill(&mut bytes[..now]);
         match UserSlice::new(buffer.wrapping_add(done), now).write(&bytes[..now]) {
             Ok(()) => done += now,
-            Err(errno) if done == 0 => return Err(errno),
+            Err(errno) if done == 0 => return Err(errno.into()),
             Err(_) => break,
         }
     }
@@ -109,53 +115,78 @@ pub fn reboot(task: &Task, magic: u32, magic_2: u32, command: u32) -> Result<(),
 }
 
 /// syslog(2).
-pub fn syslog(task: &Task, action: u32, buffer: usize, length: i32) -> Result<usize, Errno> {
+pub fn syslog(task: &Task, action: u32, buffer: usize, length: i32) -> Result<usize, Failure> {
+    const READ: u32 = 2;
     const READ_ALL: u32 = 3;
+    const READ_CLEAR: u32 = 4;
+    const CLEAR: u32 = 5;
+    const CONSOLE_OFF: u32 = 6;
+    const CONSOLE_ON: u32 = 7;
     const CONSOLE_LEVEL: u32 = 8;
+    const SIZE_UNREAD: u32 = 9;
     const SIZE_BUFFER: u32 = 10;
     if action != READ_ALL && action != SIZE_BUFFER && !task.credentials().has(Capabilities::SYSLOG) {
-        return Err(Errno::EPERM);
+        return Err(Errno::EPERM.into());
     }
+    let size = || usize::try_from(length).ok().filter(|_| buffer != 0).ok_or(Errno::EINVAL);
     match action {
-        0 | 1 => Ok(0),
-        READ_ALL => read_log(buffer, usize::try_from(length).map_err(|_| Errno::EINVAL)?),
-        6 | 7 => Ok(0),
+        // To open and to close the log, which is always open.
+        0 | 1 => {}
+        READ => return take_log(buffer, size()?),
+        READ_ALL => return Ok(read_log(buffer, size()?)?),
+        READ_CLEAR => {
+            let count = read_log(buffer, size()?)?;
+            klog::lines::clear();
+            return Ok(count);
+        }
+        CLEAR => klog::lines::clear(),
+        CONSOLE_OFF => klog::silence_console(),
+        CONSOLE_ON => klog::restore_console(),
         CONSOLE_LEVEL => {
             let level = u8::try_from(length).ok().filter(|level| (1..=8).contains(level)).ok_or(Errno::EINVAL)?;
             klog::set_console_level(level);
-            Ok(0)
         }
-        SIZE_BUFFER => Ok(64 * 1024),
-        _ => {
-            task::stub("syslog: reading piece by piece, clearing");
-            Err(Errno::EINVAL)
+        SIZE_UNREAD => return Ok(klog::lines::unread_size()),
+        SIZE_BUFFER => return Ok(klog::CAPACITY),
+        _ => return Err(Errno::EINVAL.into()),
+    }
+    Ok(0)
+}
+
+/// Takes lines that nobody has taken yet; waits for the first.
+fn take_log(buffer: usize, length: usize) -> Result<usize, Failure> {
+    let mut piece = [0; 512];
+    let wanted = piece.len().min(length);
+    loop {
+        let count = klog::lines::take_unread(&mut piece[..wanted]);
+        if count != 0 || wanted == 0 {
+            UserSlice::new(buffer, count).write(&piece[..count])?;
+            return Ok(count);
         }
+        klog::lines::wait_for_unread().map_err(|_| Failure::Interrupted(Restart::IfFlagged))?;
     }
 }
 
-/// The newest records that fit, as dmesg wants them: `<level>[time] text`.
+/// The newest lines that fit.
 fn read_log(buffer: usize, length: usize) -> Result<usize, Errno> {
-    use alloc::format;
-    let mut lines = alloc::vec::Vec::new();
-    let mut place = klog::with_ring(|ring| ring.start());
-    let mut text = [0; 512];
-    while let Some(record) = klog::with_ring(|ring| ring.read(&mut place, &mut text)) {
-        let stamp =
-            format!("<{}>[{:5}.{:06}] ", record.level, record.time / 1_000_000_000, record.time / 1000 % 1_000_000);
-        let line = [stamp.as_bytes(), &text[..record.length], b"\n"].concat();
-        lines.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        lines.push(line);
+    let first = klog::lines::first_shown();
+    let mut sizes = VecDeque::new();
+    let (mut place, mut total) = (first, 0);
+    while let Some(line) = klog::lines::next_line(&mut place) {
+        sizes.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        sizes.push_back(line.bytes().len());
+        total += line.bytes().len();
     }
-    let mut from = lines.len();
-    let mut total = 0;
-    while from > 0 && total + lines[from - 1].len() <= length {
-        from -= 1;
-        total += lines[from].len();
+    // The oldest are left out until the rest fits.
+    let mut place = first;
+    while total > length {
+        total -= sizes.pop_front().unwrap_or(total);
+        let _ = klog::lines::next_line(&mut place);
     }
     let mut done = 0;
-    for line in &lines[from..] {
-        UserSlice::new(buffer.wrapping_add(done), line.len()).write(line)?;
-        done += line.len();
+    while let Some(line) = klog::lines::next_line(&mut place).filter(|line| done + line.bytes().len() <= length) {
+        UserSlice::new(buffer.wrapping_add(done), line.bytes().len()).write(line.bytes())?;
+        done += line.bytes().len();
     }
     Ok(done)
 }

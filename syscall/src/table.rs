@@ -2,9 +2,9 @@
 use crate::dispatch::missing;
 use crate::handler::Handler;
 use crate::{
-    attributes, credentials, descriptors, epoll, execute, files, futex, locks, memory_calls as memory, paths, pipes,
-    poll, process, process_files, resources, signal_files, signals, storage, system, time_calls as time, timer_files,
-    timers, times, vectors,
+    attributes, credentials, descriptors, epoll, execute, files, futex, locks, memory_calls as memory, other_memory,
+    paths, pipes, poll, process, process_control, process_files, resources, scheduling, signal_files, signals, storage,
+    system, time_calls as time, timer_files, timers, times, vectors,
 };
 use abi::raw::general as numbers;
 use task::{Answer, Task};
@@ -91,6 +91,8 @@ mod paste_number {
         epoll_create = __NR_epoll_create; epoll_create1 = __NR_epoll_create1; epoll_ctl = __NR_epoll_ctl; epoll_wait = __NR_epoll_wait; epoll_pwait = __NR_epoll_pwait; epoll_pwait2 = __NR_epoll_pwait2;
         signalfd = __NR_signalfd; signalfd4 = __NR_signalfd4; timerfd_create = __NR_timerfd_create; timerfd_settime = __NR_timerfd_settime; timerfd_gettime = __NR_timerfd_gettime; pidfd_open = __NR_pidfd_open; pidfd_send_signal = __NR_pidfd_send_signal; pidfd_getfd = __NR_pidfd_getfd;
         timer_create = __NR_timer_create; timer_settime = __NR_timer_settime; timer_gettime = __NR_timer_gettime; timer_getoverrun = __NR_timer_getoverrun; timer_delete = __NR_timer_delete;
+        sched_setscheduler = __NR_sched_setscheduler; sched_setparam = __NR_sched_setparam; sched_setattr = __NR_sched_setattr; sched_getattr = __NR_sched_getattr;
+        process_vm_readv = __NR_process_vm_readv; process_vm_writev = __NR_process_vm_writev; membarrier = __NR_membarrier;
         eventfd = __NR_eventfd; eventfd2 = __NR_eventfd2; poll = __NR_poll; ppoll = __NR_ppoll; select = __NR_select; pselect6 = __NR_pselect6;
         getuid = __NR_getuid; geteuid = __NR_geteuid; getgid = __NR_getgid; getegid = __NR_getegid; getresuid = __NR_getresuid;
         getresgid = __NR_getresgid; setuid = __NR_setuid; setgid = __NR_setgid; setreuid = __NR_setreuid; setregid = __NR_setregid;
@@ -119,7 +121,7 @@ rows! {
     setsid 66 => process::setsid;
     getsid 147 => process::getsid;
     arch_prctl 384 => process::arch_prctl;
-    prctl 172 => process::prctl;
+    prctl 172 => process_control::prctl;
     personality 136 => process::personality;
 
     mmap - => memory::mmap;
@@ -183,12 +185,12 @@ rows! {
     times - => resources::times;
     getpriority 96 => resources::getpriority;
     setpriority 97 => resources::setpriority;
-    sched_getaffinity - => resources::sched_getaffinity;
-    sched_setaffinity - => resources::sched_setaffinity;
-    sched_getscheduler 157 => resources::sched_getscheduler;
-    sched_getparam 155 => resources::sched_getparam;
-    sched_get_priority_max 159 => resources::sched_get_priority_max;
-    sched_get_priority_min 160 => resources::sched_get_priority_min;
+    sched_getaffinity - => scheduling::sched_getaffinity;
+    sched_setaffinity - => scheduling::sched_setaffinity;
+    sched_getscheduler 157 => scheduling::sched_getscheduler;
+    sched_getparam 155 => scheduling::sched_getparam;
+    sched_get_priority_max 159 => scheduling::sched_get_priority_max;
+    sched_get_priority_min 160 => scheduling::sched_get_priority_min;
 
     open 5 => files::open;
     openat 295 => files::openat;
@@ -322,6 +324,15 @@ rows! {
     timer_getoverrun 262 => timers::timer_getoverrun;
     timer_delete 263 => timers::timer_delete;
 
+    sched_setscheduler 156 => scheduling::sched_setscheduler;
+    sched_setparam 154 => scheduling::sched_setparam;
+    sched_setattr 351 => scheduling::sched_setattr;
+    sched_getattr 352 => scheduling::sched_getattr;
+
+    process_vm_readv - => other_memory::process_vm_readv;
+    process_vm_writev - => other_memory::process_vm_writev;
+    membarrier 375 => other_memory::membarrier;
+
     getuid 199 => credentials::getuid;
     geteuid 201 => credentials::geteuid;
     getgid 200 => credentials::getgid;
@@ -370,7 +381,7 @@ static BY_COMPATIBLE_NUMBER: [Function; LIMIT] = {
 
 #[inline(always)]
 pub(crate) fn native(number: u64) -> Function {
-    // Linux looks at the lower half of RAX only.
+    // The number is an int: what stands above does not matter.
     match NATIVE.get(number as u32 as usize) {
         Some(function) => *function,
         None => missing,
@@ -378,7 +389,7 @@ pub(crate) fn native(number: u64) -> Function {
 }
 
 pub(crate) fn compatible(number: u64) -> Function {
-    BY_COMPATIBLE_NUMBER.get(number as usize).copied().unwrap_or(missing)
+    BY_COMPATIBLE_NUMBER.get(number as u32 as usize).copied().unwrap_or(missing)
 }
 
 /// The table, for lists of what is there.

@@ -121,7 +121,7 @@ impl ClockId {
 
 /// The task as others hold it.
 fn itself(task: &Task) -> Result<Arc<Task>, Errno> {
-    task::tree::find_task(task.tid).ok_or(Errno::EINVAL)
+    task::tree::find_task(task.tid()).ok_or(Errno::EINVAL)
 }
 
 /// What TAI is ahead of UTC.

@@ -1,4 +1,4 @@
-//! Timers on any clock: POSIX timers (timer_create(2)), ITIMER_VIRTUAL and ITIMER_PROF.
+//! Timers on any clock: POSIX timers (timer_create(2)), ITIMER_VIRTUAL and ITIMER_PROF, RLIMIT_CPU.
 //!
 //! **Overruns.** A POSIX timer's signal is queued once. Until it has been taken the timer is not armed again; whoever takes it counts how
 //! often the timer would have expired meanwhile ([`taken`]), puts that into the signal, and arms the timer. A signal that came to
@@ -15,13 +15,13 @@ use crate::timers::Setting;
 use crate::tree::{self, Pid};
 use crate::usage::{self, Usage};
 use abi::Errno;
-use abi::raw::general::RLIMIT_SIGPENDING;
+use abi::raw::general::{RLIMIT_CPU, RLIMIT_SIGPENDING, SIGKILL, SIGXCPU};
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicBool, Ordering};
 use scheduler::Timer;
 use sync::{Once, Preempt, Rank, SpinLock};
-use time::{Interval, Start, TICK_NS};
+use time::{Interval, NANOSECONDS_PER_SECOND, Start, TICK_NS};
 
 /// How seldom a clock that stands still is looked at, in ticks.
 const RAREST: u64 = 16;
@@ -58,6 +58,8 @@ pub enum Event {
     Signal { signal: u32, value: u64, thread: Option<Pid> },
     /// An interval timer's signal, without more.
     Interval { signal: u32 },
+    /// RLIMIT_CPU: SIGXCPU each second from the soft limit on, SIGKILL at the hard one.
+    Limit,
 }
 
 #[derive(Debug, Default)]
@@ -97,6 +99,7 @@ pub(crate) struct Table {
     timers: BTreeMap<i32, Arc<ClockTimer>>,
     next: i32,
     interval: [Option<Arc<ClockTimer>>; 2],
+    limit: Option<Arc<ClockTimer>>,
 }
 
 impl ClockTimer {
@@ -225,6 +228,50 @@ impl ClockTimer {
     }
 }
 
+impl ClockTimer {
+    /// The process has run for as long as one of its limits allows.
+    fn limit_reached(&self, process: &Arc<Process>, now: u64) {
+        let seconds = now / NANOSECONDS_PER_SECOND;
+        let (signal, next) = {
+            let mut limits = process.limits.lock();
+            let Some(mut limit) = limits.get(RLIMIT_CPU) else { return };
+            if seconds >= limit.hard {
+                (Some(SIGKILL), None)
+            } else if seconds >= limit.soft.max(1) {
+                limit.soft = seconds.saturating_add(1);
+                limits.set(RLIMIT_CPU, limit);
+                (Some(SIGXCPU), Some(limit.soft.min(limit.hard)))
+            } else {
+                (None, Some(limit.soft.max(1).min(limit.hard)))
+            }
+        };
+        if let Some(next) = next {
+            self.set(Some(Start::At(next.saturating_mul(NANOSECONDS_PER_SECOND))), 0);
+        }
+        if let Some(signal) = signal {
+            let _ = send_to_process(process, signal, Information::kernel());
+        }
+    }
+}
+
+/// Has RLIMIT_CPU kept from now on, as it is set. ENOMEM.
+pub fn enforce_limit(process: &Arc<Process>) -> Result<(), Errno> {
+    let limit = process.limits.lock().get(RLIMIT_CPU).map_or(u64::MAX, |limit| limit.soft.max(1).min(limit.hard));
+    let existing = process.timers.lock().others.limit.clone();
+    let timer = match existing {
+        Some(timer) => timer,
+        None if limit == u64::MAX => return Ok(()),
+        None => {
+            let clock = TimerClock::Process(Arc::downgrade(process), Portion::All);
+            let made = ClockTimer::new(-1, process, clock, Event::Limit)?;
+            process.timers.lock().others.limit.get_or_insert(made).clone()
+        }
+    };
+    let start = (limit != u64::MAX).then_some(Start::At(limit.saturating_mul(NANOSECONDS_PER_SECOND)));
+    timer.set(start, 0);
+    Ok(())
+}
+
 impl Due for ClockTimer {
     fn due(self: Arc<Self>) {
         let Some(process) = self.process.upgrade() else { return };
@@ -238,6 +285,10 @@ impl Due for ClockTimer {
         }
         match self.event {
             Event::Nothing => {}
+            Event::Limit => {
+                drop(state);
+                self.limit_reached(&process, now);
+            }
             Event::Interval { signal } => {
                 state.interval.expire(now);
                 self.arm(&mut state, now);

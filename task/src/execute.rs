@@ -6,6 +6,7 @@ use crate::signals;
 use crate::task::Task;
 use crate::{Failure, Restart};
 use abi::Errno;
+use abi::raw::general::SIGCHLD;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -38,10 +39,14 @@ pub fn execute_path(
     file: Arc<OpenedExecutable>,
     arguments: Arguments,
 ) -> Result<(), Failure> {
-    let (credentials, secure) = file.credentials(&task.credentials());
+    let gains = !task.traits.no_new_privileges.load(Ordering::Relaxed);
+    let (credentials, secure) = file.credentials(&task.credentials(), gains);
     let open = |path: &[u8]| OpenedExecutable::open(origin, path).map(|file| file as Arc<dyn Executable>);
     execute(task, context, Request { path, file, open: &open, arguments, credentials, secure })
 }
+
+/// SECBIT_KEEP_CAPS, which an exec takes off.
+const KEEP_CAPABILITIES: u32 = 1 << 4;
 
 /// Credentials after an exec of a file that sets `user` or `group` (capabilities(7), "Transformation of capabilities during
 /// execve"): root gets all capabilities, others keep the ambient ones.
@@ -56,6 +61,7 @@ pub fn credentials_after(old: &Arc<Credentials>, user: Option<u32>, group: Optio
     (new.user.saved, new.user.file_system) = (new.user.effective, new.user.effective);
     (new.group.saved, new.group.file_system) = (new.group.effective, new.group.effective);
     let root = new.user.real == 0 || new.user.effective == 0;
+    new.secure_bits &= !KEEP_CAPABILITIES;
     new.permitted = if root { new.bounding | new.inheritable } else { new.ambient };
     new.effective = if new.user.effective == 0 { new.permitted } else { new.ambient };
     let secure = new.user.effective != new.user.real || new.group.effective != new.group.real;
@@ -123,6 +129,8 @@ pub fn execute(task: &Task, context: &mut UserContext, request: Request<'_>) -> 
     task.set_name(shown);
     release_old(task);
     task.process.has_executed.store(1, Ordering::Relaxed);
+    task.process.traits.reset_for_exec(secure);
+    task.process.exit_signal.store(SIGCHLD, Ordering::Relaxed);
     signals::reset_for_exec(task);
     crate::clock_timers::end_for_exec(&task.process);
     task.set_credentials(credentials);
@@ -159,10 +167,6 @@ fn become_alone(task: &Task) -> Result<(), Failure> {
         task.process.signals.lock().end_exec();
         if alone.is_err() {
             return Err(Failure::Interrupted(Restart::Always));
-        }
-        // A thread other than the first keeps its own number here; Linux gives it the process's.
-        if task.tid != task.process.pid {
-            crate::stub("exec by a thread that is not the first: its number");
         }
         let old = crate::tree::lock().set_leader(task);
         drop(old);

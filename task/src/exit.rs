@@ -38,7 +38,7 @@ pub fn exit_group(task: &Task, status: u32) {
 /// Has every other thread of the process end before it next enters user mode.
 pub(crate) fn kill_other_threads(task: &Task) {
     let tree = tree::lock();
-    for other in tree.threads(task.process.pid).filter(|other| other.tid != task.tid) {
+    for other in tree.threads(task.process.pid).filter(|other| other.tid() != task.tid()) {
         signals::force_end(other);
     }
 }
@@ -53,7 +53,7 @@ pub(crate) fn mark_ending(task: &Task) {
 
 /// What the thread itself does last, in the kernel, with no user context any more.
 pub(crate) fn finish(task: Arc<Task>) {
-    let stopped = task.process.signals.lock().thread_leaves(task.tid);
+    let stopped = task.process.signals.lock().thread_leaves(task.tid());
     if let Some(event) = stopped {
         signals::tell_stop(&task.process, event);
     }
@@ -126,8 +126,12 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
     let status = process.signals.lock().exit_status();
     assert!(process.pid != INIT, "Attempted to kill init! exitcode={status:#010x}");
     let orphaned = newly_orphaned(&tree, &process);
+    let wish = |child: &Arc<Process>| child.traits.parent_death_signal.load(Ordering::Relaxed);
     let heir = heir(&tree, &process);
     let children = tree.reparent_children(process.pid, heir);
+    for child in children.iter().filter(|child| wish(child) != 0 && !child.is_zombie()) {
+        signals::send_in_tree(&tree, child, wish(child), signals::Information::parent_ended(&process));
+    }
     process.set_exit_status(status);
     process.end.notify();
     let inherited = children.iter().any(|child| child.is_zombie());

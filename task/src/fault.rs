@@ -2,6 +2,7 @@
 use crate::image::limits_of;
 use crate::shortage;
 use crate::signals::{self, Information};
+use crate::table_registers::{self, Outcome};
 use crate::task::Task;
 use abi::raw::general::*;
 use core::sync::atomic::Ordering;
@@ -84,7 +85,17 @@ pub fn user_page(address: usize, write: bool) -> bool {
 }
 
 /// Any other exception in user mode (arch/x86/kernel/traps.c).
-pub(crate) fn exception(task: &Task, context: &UserContext, number: u64, error: u64) {
+pub(crate) fn exception(task: &Task, context: &mut UserContext, number: u64, error: u64) {
+    if number == vector::GENERAL_PROTECTION && error == 0 {
+        match table_registers::emulate(context) {
+            Outcome::Done => return,
+            Outcome::Fault(address) => {
+                // As if the write itself had faulted: by the user, a write.
+                return segmentation_fault(task, SEGV_MAPERR as i32, address, 0b110, vector::PAGE_FAULT);
+            }
+            Outcome::Other => {}
+        }
+    }
     let here = context.rip as usize;
     let (signal, code, address) = match number {
         vector::DIVIDE_ERROR => (SIGFPE, FPE_INTDIV as i32, here),

@@ -21,7 +21,7 @@ pub fn move_all(from: &Path, to: &Path) {
         match tree::next_thread(process.pid, tid) {
             Some(task) => {
                 task.files.relocate(from, to);
-                tid = task.tid + 1;
+                tid = task.tid() + 1;
             }
             None => (pid, tid) = (process.pid + 1, 0),
         }

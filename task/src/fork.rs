@@ -4,6 +4,7 @@ use crate::life;
 use crate::process::Process;
 use crate::signals::{GroupSignals, ThreadSignals};
 use crate::task::{Completion, Parts, Task};
+use crate::traits::ThreadTraits;
 use crate::tree::{self, Pid};
 use crate::{Failure, Restart};
 use abi::Errno;
@@ -88,6 +89,8 @@ pub fn clone_observed(
         signals: ThreadSignals::for_child(&parent.signals, has(CLONE_VM) && !has(CLONE_VFORK)),
         name: parent.name(),
         nice: parent.nice.load(Ordering::Relaxed),
+        policy: parent.policy.get(),
+        traits: ThreadTraits::for_child(&parent.traits),
         image: parent.exec_image(),
     }));
     if has(CLONE_CHILD_SETTID) {
@@ -108,19 +111,26 @@ pub fn clone_observed(
         user_state.fs_base = arguments.tls;
     }
     let thread = thread_for(&child, stack, registers, user_state, space);
+    if let Some(own) = parent.thread() {
+        thread.affinity.inherit(&own.affinity, scheduler::cpu_count());
+    }
     child.attach_thread(thread.clone());
     if has(CLONE_PARENT_SETTID) {
         // The child exists whether the word can be written or not, as on Linux.
-        let _ = UserPtr::<u32>::new(arguments.parent_tid).write(&child.tid);
+        let _ = UserPtr::<u32>::new(arguments.parent_tid).write(&child.tid());
     }
     enter_tree(parent, &child, flags, reserved)?;
     observe(&child.process);
-    scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), sched::Policy::Normal)
+    if !has(CLONE_THREAD) && child.limit(RLIMIT_CPU) != crate::limits::INFINITY {
+        // Without memory for the timer the child runs on, as one that has not been looked at yet.
+        let _ = crate::clock_timers::enforce_limit(&child.process);
+    }
+    scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), child.policy.get())
         .ok_or(Errno::ENOMEM)?;
     if let Some(vfork) = vfork {
         vfork.wait_killable();
     }
-    Ok(child.tid)
+    Ok(child.tid())
 }
 
 /// What clone(2) with CLONE_PIDFD does not go with.
@@ -177,10 +187,12 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
         if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
     let limits = *parent.process.limits.lock();
     let process = Process::new(pid, exit_signal, signals, limits);
-    process.made_by.store(parent.tid, Ordering::Relaxed);
+    process.made_by.store(parent.tid(), Ordering::Relaxed);
     let adjustment = parent.process.oom_score_adjustment.load(Ordering::Relaxed);
     process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
     process.is_detached.store(parent.process.is_detached(), Ordering::Relaxed);
+    let dumpable = parent.process.traits.dumpable.load(Ordering::Relaxed);
+    process.traits.dumpable.store(dumpable, Ordering::Relaxed);
     Ok(Arc::new(process))
 }
 
@@ -209,7 +221,7 @@ fn enter_tree(parent: &Task, child: &Arc<Task>, flags: u64, reserved: tree::Rese
     if flags & u64::from(CLONE_THREAD) != 0 {
         child.process.live_threads.fetch_add(1, Ordering::AcqRel);
         child.process.unended_threads.fetch_add(1, Ordering::AcqRel);
-        let stops = tree.add_thread(child, Some(parent.tid));
+        let stops = tree.add_thread(child, Some(parent.tid()));
         if let (true, Some(thread)) = (stops, child.thread()) {
             thread.add_work(sync::thread::work::SIGNAL);
         }

@@ -187,6 +187,6 @@ impl RobustMemory for Own<'_> {
 pub(crate) fn exit_robust_list(task: &Task) {
     let head = task.robust_list.swap(0, core::sync::atomic::Ordering::Relaxed);
     if head != 0 {
-        let _ = walk_robust_list(&mut Own(task), head as u64, task.tid);
+        let _ = walk_robust_list(&mut Own(task), head as u64, task.tid());
     }
 }

@@ -93,12 +93,12 @@ impl OpenedExecutable {
     }
 
     /// The credentials that a program in this file gets from a caller with `old` ones, and whether it gained rights by it:
-    /// set-user-ID and set-group-ID bits, unless the mount ignores them.
-    pub fn credentials(&self, old: &Arc<Credentials>) -> (Arc<Credentials>, bool) {
+    /// set-user-ID and set-group-ID bits, unless the mount ignores them, or the caller `gains` nothing by an exec.
+    pub fn credentials(&self, old: &Arc<Credentials>, gains: bool) -> (Arc<Credentials>, bool) {
         let file = &self.mapped.file;
         let inode = file.inode();
         let permissions = inode.permissions();
-        let honoured = !file.path().mount.flags().contains(MountFlags::NO_SET_ID);
+        let honoured = gains && !file.path().mount.flags().contains(MountFlags::NO_SET_ID);
         let user = (honoured && permissions & mode::SET_USER != 0).then(|| inode.user());
         let group_bits = mode::SET_GROUP | mode::GROUP_EXECUTE;
         let group = (honoured && permissions & group_bits == group_bits).then(|| inode.group());

@@ -2,6 +2,7 @@
 use crate::limits::Limits;
 use crate::signals::GroupSignals;
 use crate::timers::ProcessTimers;
+use crate::traits::ProcessTraits;
 use crate::tree::Pid;
 use crate::usage::Usage;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicUsize, Ordering};
@@ -45,6 +46,7 @@ pub struct Process {
     pub end: Readiness,
     pub(crate) signals: SpinLock<GroupSignals>,
     pub limits: SpinLock<Limits>,
+    pub traits: ProcessTraits,
     pub(crate) timers: SpinLock<ProcessTimers>,
     /// What threads that have ended used, and children that were waited for.
     pub(crate) ended: SpinLock<Usage>,
@@ -79,6 +81,7 @@ impl Process {
             end: Readiness::new(),
             signals: SpinLock::new(Rank::Signal, signals),
             limits: SpinLock::new(Rank::Leaf, limits),
+            traits: ProcessTraits::new(1),
             timers: SpinLock::new(Rank::TaskFields, ProcessTimers::default()),
             ended: SpinLock::new(Rank::Leaf, Usage::default()),
             children: SpinLock::new(Rank::Leaf, Usage::default()),

@@ -32,16 +32,17 @@ impl Drop for Listed {
 
 /// Sets the clock; false where the time cannot be represented.
 pub fn set(time: Timespec) -> bool {
-    let set = scheduler::set_realtime(time);
+    if !scheduler::set_realtime(time) {
+        return false;
+    }
     let mut from = 0;
-    while set {
-        // One by one, since a deadline that goes meanwhile takes the lock.
-        let next = ALL.lock().range(from..).next().map(|(&key, deadline)| (key, deadline.upgrade()));
-        let Some((key, deadline)) = next else { break };
+    // One by one, since a deadline that goes meanwhile takes the lock.
+    let next = |from| ALL.lock().range(from..).next().map(|(&key, deadline)| (key, deadline.upgrade()));
+    while let Some((key, deadline)) = next(from) {
         from = key + 1;
         if let Some(deadline) = deadline {
             deadline.clock_was_set();
         }
     }
-    set
+    true
 }

@@ -41,8 +41,8 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
     let reserved = tree::ReservedPid::new()?;
     assert!(reserved.pid == tree::INIT, "the first process is PID 1");
     let memory: usize = memory::statistics().iter().map(|zone| zone.managed).sum();
-    // As many tasks as an eighth of memory holds stacks for, of which a user may have half (fork_init).
-    let most = (memory / 32).max(128);
+    // As many tasks as an eighth of memory holds stacks for, and half of them for one user (fork_init in Linux's kernel/fork.c).
+    let most = (memory / 32).max(20);
     tree::set_most_tasks(most);
     memory::heap::set_relief(&crate::shortage::Killer);
     let processes = most as u64 / 2;
@@ -57,6 +57,8 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
         signals: ThreadSignals::initial(),
         name: name_from(b"swapper"),
         nice: 0,
+        policy: sched::Policy::Normal,
+        traits: crate::traits::ThreadTraits::initial(),
         image: None,
     }));
     let stack = KernelStack::new().ok_or(Errno::ENOMEM)?;

@@ -1,12 +1,14 @@
 //! A task: one thread of a program, as the kernel sees it.
 use crate::files::Files;
+use crate::priority::SharedPolicy;
 use crate::process::Process;
 use crate::signals::ThreadSignals;
+use crate::traits::ThreadTraits;
 use crate::tree::Pid;
 use abi::Errno;
 use alloc::sync::Arc;
 use core::ops::Range;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use platform::AddressSpace;
 use sync::{Once, Rank, SpinLock, Thread, WaitQueue};
 use time::accounting::Reported;
@@ -18,7 +20,7 @@ pub const NAME_LENGTH: usize = 16;
 /// One thread of a process. What threads may or may not share (memory, descriptors, folders) hangs below it in counted
 /// pointers; each is replaced by the task itself, and read by others (for /proc) through the lock around it.
 pub struct Task {
-    pub tid: Pid,
+    tid: AtomicU32,
     pub process: Arc<Process>,
     thread: Once<Arc<Thread>>,
     space: SpinLock<Option<Arc<AddressSpace>>>,
@@ -33,6 +35,8 @@ pub struct Task {
     /// For set_tid of CLONE_CHILD_SETTID, written by the child itself.
     pub(crate) set_child_tid: AtomicUsize,
     pub nice: AtomicI32,
+    pub policy: SharedPolicy,
+    pub traits: ThreadTraits,
     /// Told when a vfork's child is done with its parent's memory.
     pub(crate) vfork_done: SpinLock<Option<Arc<Completion>>>,
     /// Processor time as it was last told, which never goes back.
@@ -91,13 +95,15 @@ pub(crate) struct Parts {
     pub signals: ThreadSignals,
     pub name: [u8; NAME_LENGTH],
     pub nice: i32,
+    pub policy: sched::Policy,
+    pub traits: ThreadTraits,
     pub image: Option<Arc<ExecImage>>,
 }
 
 impl Task {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
-            tid: parts.tid,
+            tid: AtomicU32::new(parts.tid),
             process: parts.process,
             thread: Once::new(),
             space: SpinLock::new(Rank::TaskFields, parts.space),
@@ -109,6 +115,8 @@ impl Task {
             robust_list: AtomicUsize::new(0),
             set_child_tid: AtomicUsize::new(0),
             nice: AtomicI32::new(parts.nice),
+            policy: SharedPolicy::new(parts.policy),
+            traits: parts.traits,
             vfork_done: SpinLock::new(Rank::TaskFields, None),
             reported: SpinLock::new(Rank::Leaf, Reported::default()),
             minor_faults: AtomicU64::new(0),
@@ -118,6 +126,17 @@ impl Task {
             ended: AtomicBool::new(false),
             started: sync::now(),
         }
+    }
+
+    /// Its number. It changes once at most: an exec by a thread other than the first gives it the process's.
+    #[inline]
+    pub fn tid(&self) -> Pid {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    /// With the tree locked.
+    pub(crate) fn set_tid(&self, tid: Pid) {
+        self.tid.store(tid, Ordering::Relaxed);
     }
 
     pub(crate) fn attach_thread(&self, thread: Arc<Thread>) {
@@ -215,7 +234,7 @@ impl Task {
     pub(crate) fn begin(&self) {
         let address = self.set_child_tid.swap(0, Ordering::Relaxed);
         if address != 0 {
-            let _ = memory::UserPtr::<u32>::new(address).write(&self.tid);
+            let _ = memory::UserPtr::<u32>::new(address).write(&self.tid());
         }
     }
 
@@ -246,6 +265,6 @@ pub(crate) fn name_from(name: &[u8]) -> [u8; NAME_LENGTH] {
 
 impl core::fmt::Debug for Task {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(formatter, "task {} of process {}", self.tid, self.process.pid)
+        write!(formatter, "task {} of process {}", self.tid(), self.process.pid)
     }
 }

@@ -129,9 +129,9 @@ pub fn next_shown_thread(process: Pid, from: Pid) -> Option<Arc<Task>> {
     let tree = lock();
     let node = tree.nodes.get(&process)?;
     let running = node.threads.range(from..).next().and_then(|tid| tree.tasks.get(tid));
-    let leader = Some(&node.leader).filter(|leader| leader.tid >= from && leader.has_ended());
+    let leader = Some(&node.leader).filter(|leader| leader.tid() >= from && leader.has_ended());
     match (leader, running) {
-        (Some(leader), Some(running)) if leader.tid < running.tid => Some(leader.clone()),
+        (Some(leader), Some(running)) if leader.tid() < running.tid() => Some(leader.clone()),
         (leader, running) => running.or(leader).cloned(),
     }
 }
@@ -143,7 +143,7 @@ pub fn children_of(task: &Task) -> Vec<Pid> {
     let mut children = Vec::new();
     let is_own = |child: &Node| {
         let maker = child.process.made_by.load(Ordering::Relaxed);
-        maker == task.tid || node.leader.tid == task.tid && !node.threads.contains(&maker)
+        maker == task.tid() || node.leader.tid() == task.tid() && !node.threads.contains(&maker)
     };
     let own = node.children.iter().filter(|pid| tree.nodes.get(pid).is_some_and(is_own));
     for pid in own {
@@ -294,20 +294,20 @@ impl Tree {
 
     /// Adds a thread to its process; `creator` is another thread of it. True where the thread is to stop before it runs.
     pub(crate) fn add_thread(&mut self, task: &Arc<Task>, creator: Option<Pid>) -> bool {
-        self.tasks.insert(task.tid, task.clone());
+        self.tasks.insert(task.tid(), task.clone());
         *self.users.entry(task.process.uid.load(Ordering::Relaxed)).or_default() += 1;
         if let Some(node) = self.nodes.get_mut(&task.process.pid) {
-            node.threads.insert(task.tid);
+            node.threads.insert(task.tid());
         }
-        task.process.signals.lock().thread_begins(task.tid, creator)
+        task.process.signals.lock().thread_begins(task.tid(), creator)
     }
 
     /// Takes a thread out; true where it was the last of its process.
     pub(crate) fn remove_thread(&mut self, task: &Task) -> bool {
-        self.tasks.remove(&task.tid);
+        self.tasks.remove(&task.tid());
         self.uncount(task.process.uid.load(Ordering::Relaxed));
         self.nodes.get_mut(&task.process.pid).is_some_and(|node| {
-            node.threads.remove(&task.tid);
+            node.threads.remove(&task.tid());
             node.threads.is_empty()
         })
     }
@@ -367,10 +367,19 @@ impl Tree {
         moved
     }
 
-    /// A thread that executes a program is its process's first from then on.
+    /// A thread that executes a program, alone in its process, is its first from then on, and has its number.
     pub(crate) fn set_leader(&mut self, task: &Task) -> Option<Arc<Task>> {
-        let task = self.tasks.get(&task.tid)?.clone();
-        let node = self.nodes.get_mut(&task.process.pid)?;
+        let (old, pid) = (task.tid(), task.process.pid);
+        let task = self.tasks.get(&old)?.clone();
+        let node = self.nodes.get_mut(&pid)?;
+        if old != pid {
+            node.threads.remove(&old);
+            node.threads.insert(pid);
+            task.process.signals.lock().thread_renamed(old, pid);
+            task.set_tid(pid);
+            self.tasks.remove(&old);
+            self.tasks.insert(pid, task.clone());
+        }
         Some(core::mem::replace(&mut node.leader, task))
     }
 

@@ -101,7 +101,8 @@ impl Drop for Opening {
             }
             state.opens == 0
         });
-        if was_last {
+        // A pseudo-terminal's slave is kept open by its master (tty_release).
+        if was_last && !self.terminal.is_pair() {
             session::forget(&self.terminal);
         }
     }

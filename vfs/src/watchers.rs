@@ -13,7 +13,9 @@ pub trait Watcher: Send + Sync {
 
 /// The watchers of one open file, by their addresses; made when the first one comes.
 #[derive(Default)]
-pub(crate) struct Watchers(Once<Box<SpinLock<BTreeMap<usize, Weak<dyn Watcher>>>>>);
+pub(crate) struct Watchers(Once<Box<ByAddress>>);
+
+type ByAddress = SpinLock<BTreeMap<usize, Weak<dyn Watcher>>>;
 
 fn key(watcher: &Arc<dyn Watcher>) -> usize {
     Arc::as_ptr(watcher).cast::<()>() as usize

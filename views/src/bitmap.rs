@@ -34,22 +34,32 @@ impl<F: Fn(usize) -> bool> fmt::Display for Chosen<F> {
     }
 }
 
-/// The CPUs from 0 to `count - 1` as a mask in hexadecimal, as wide as the number of CPUs, in groups of 32 bits.
-pub struct Mask(pub usize);
+/// The CPUs below `.0` for which `.1` is true, as a mask; see [`Mask`].
+pub struct ChosenMask<F>(pub usize, pub F);
 
-impl fmt::Display for Mask {
+impl<F: Fn(usize) -> bool> fmt::Display for ChosenMask<F> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups = self.0.div_ceil(32).max(1);
+        let Self(count, is_chosen) = self;
+        let groups = count.div_ceil(32).max(1);
         for group in (0..groups).rev() {
-            let bits = (self.0 - group * 32).min(32) as u32;
-            let value = ((1_u64 << bits) - 1) as u32;
+            let end = (group * 32 + 32).min(*count);
+            let value = (group * 32..end).filter(|&cpu| is_chosen(cpu)).fold(0_u32, |mask, cpu| mask | 1 << (cpu % 32));
             if group + 1 == groups {
-                write!(formatter, "{value:0width$x}", width = bits.div_ceil(4).max(1) as usize)?;
+                write!(formatter, "{value:0width$x}", width = (end - group * 32).div_ceil(4).max(1))?;
             } else {
                 write!(formatter, ",{value:08x}")?;
             }
         }
         Ok(())
+    }
+}
+
+/// The CPUs from 0 to `count - 1` as a mask in hexadecimal, as wide as the number of CPUs, in groups of 32 bits.
+pub struct Mask(pub usize);
+
+impl fmt::Display for Mask {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ChosenMask(self.0, |_| true).fmt(formatter)
     }
 }
 
@@ -67,5 +77,6 @@ mod tests {
         assert_eq!(texts(34).1, "3,ffffffff");
         assert_eq!(Chosen(8, |cpu| [0, 1, 3, 6, 7].contains(&cpu)).to_string(), "0-1,3,6-7");
         assert_eq!(Chosen(8, |_| false).to_string(), "");
+        assert_eq!(ChosenMask(34, |cpu| [1, 33].contains(&cpu)).to_string(), "2,00000002");
     }
 }

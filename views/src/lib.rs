@@ -28,6 +28,7 @@ mod roots;
 mod system;
 #[cfg(target_os = "none")]
 mod system_tree;
+pub mod topology;
 
 #[cfg(target_os = "none")]
 pub use roots::{Sources, register};

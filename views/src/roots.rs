@@ -41,7 +41,7 @@ pub fn register(sources: Sources) -> Result<Trees, Errno> {
     proc.add("self", Node::link(Arc::new(SelfLink)))?;
     proc.add("thread-self", Node::link(Arc::new(ThreadSelfLink)))?;
     let sys = Listing::with_permissions(0o755);
-    system_tree::register(&sys)?;
+    system_tree::register(&sys, sources.apic_id)?;
     vfs.register(Arc::new(TreeType::sysfs(sys.clone())));
     vfs.register(Arc::new(TreeType::proc(Arc::new(Joined { registered: proc.clone(), other: Arc::new(Processes) }))));
     Ok(Trees { proc, sys })

@@ -1,12 +1,14 @@
 //! /sys, as far as it tells of what no driver owns.
-use crate::bitmap::{Chosen, List};
+use crate::bitmap::{Chosen, ChosenMask, List};
+use crate::topology::Division;
 use abi::Errno;
 use alloc::format;
 use alloc::sync::Arc;
+use arch::features;
 use core::fmt::Write;
 use procfs::{Listing, attribute};
 
-pub(crate) fn register(sys: &Arc<Listing>) -> Result<(), Errno> {
+pub(crate) fn register(sys: &Arc<Listing>, apic_id: ApicId) -> Result<(), Errno> {
     // Folders that programs expect, in the order in which Linux shows them; some have nothing in them yet.
     for folder in ["bus", "class", "dev/block", "dev/char", "devices", "fs", "kernel"] {
         sys.below(folder)?;
@@ -20,10 +22,40 @@ pub(crate) fn register(sys: &Arc<Listing>) -> Result<(), Errno> {
         cpus.add(name, attribute(|output| writeln!(output, "{}", List(scheduler::cpu_count()))))?;
     }
     for cpu in 0..scheduler::cpu_count() {
-        cpus.below(&format!("cpu{cpu}"))?;
+        topology(&*cpus.below(&format!("cpu{cpu}/topology"))?, cpu, apic_id)?;
     }
     let counts = sys.below("kernel/debug/birgus")?;
     counts.add("stubs", attribute(stubs))
+}
+
+/// Identifier of a CPU's local APIC.
+type ApicId = fn(usize) -> Option<u32>;
+
+/// Which CPUs share a core and a package with `cpu`.
+fn topology(folder: &Listing, cpu: usize, apic_id: ApicId) -> Result<(), Errno> {
+    let division = Division::of(&features::leaf);
+    let Some(own) = apic_id(cpu) else { return Ok(()) };
+    folder.add("physical_package_id", attribute(move |output| writeln!(output, "{}", division.package_of(own))))?;
+    folder.add("core_id", attribute(move |output| writeln!(output, "{}", division.core_of(own))))?;
+    let shares_core = move |other| apic_id(other).is_some_and(|other| division.share_core(own, other));
+    let shares_package =
+        move |other| apic_id(other).is_some_and(|other| division.package_of(own) == division.package_of(other));
+    sharers(folder, "thread_siblings", shares_core)?;
+    sharers(folder, "core_cpus", shares_core)?;
+    sharers(folder, "core_siblings", shares_package)?;
+    sharers(folder, "package_cpus", shares_package)
+}
+
+/// CPUs as a mask, and as a list.
+fn sharers(
+    folder: &Listing,
+    name: &str,
+    shares: impl Fn(usize) -> bool + Copy + Send + Sync + 'static,
+) -> Result<(), Errno> {
+    let mask = move |output: &mut procfs::Output| writeln!(output, "{}", ChosenMask(scheduler::cpu_count(), shares));
+    let list = move |output: &mut procfs::Output| writeln!(output, "{}", Chosen(scheduler::cpu_count(), shares));
+    folder.add(name, attribute(mask))?;
+    folder.add(&format!("{name}_list"), attribute(list))
 }
 
 /// What programs asked for that is not there, with how often.

@@ -10,6 +10,7 @@
 
 extern crate alloc;
 
+pub mod bytes;
 pub mod cpu;
 pub mod cpu_set;
 pub mod features;

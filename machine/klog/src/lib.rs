@@ -7,11 +7,12 @@
 
 extern crate alloc;
 
+pub mod lines;
 mod ring;
 
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
-pub use ring::{Place, Record, Ring};
+pub use ring::{CAPACITY, Place, Record, Ring};
 use sync::{InterruptsOff, Once, PollQueue, Rank, SpinLock};
 
 /// How grave a record is (syslog(2)).
@@ -26,6 +27,22 @@ pub enum Level {
     Notice = 5,
     Info = 6,
     Debug = 7,
+}
+
+impl Level {
+    /// The level with this number, from 0 to 7.
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Emergency,
+            1 => Self::Alert,
+            2 => Self::Critical,
+            3 => Self::Error,
+            4 => Self::Warning,
+            5 => Self::Notice,
+            6 => Self::Info,
+            _ => Self::Debug,
+        }
+    }
 }
 
 /// Longest line; what is longer is cut.
@@ -48,6 +65,23 @@ pub fn set_console(write: Console) {
 /// Only records more grave than `level` reach the console: `loglevel=`, and 4 for `quiet`.
 pub fn set_console_level(level: u8) {
     CONSOLE_LEVEL.store(level, Ordering::Relaxed);
+}
+
+/// What the level was before the console was silenced; 0 where it is not.
+static SAVED_LEVEL: AtomicU8 = AtomicU8::new(0);
+
+/// Nothing but emergencies reaches the console, until [`restore_console`].
+pub fn silence_console() {
+    let old = CONSOLE_LEVEL.swap(1, Ordering::Relaxed);
+    let _ = SAVED_LEVEL.compare_exchange(0, old, Ordering::Relaxed, Ordering::Relaxed);
+}
+
+/// The console has its level back.
+pub fn restore_console() {
+    let saved = SAVED_LEVEL.swap(0, Ordering::Relaxed);
+    if saved != 0 {
+        CONSOLE_LEVEL.store(saved, Ordering::Relaxed);
+    }
 }
 
 pub fn console_level() -> u8 {
@@ -84,12 +118,20 @@ impl Write for Line {
 
 /// Puts a record into the ring and on the console. Any context.
 pub fn record(level: Level, arguments: fmt::Arguments<'_>) {
+    record_from(0, level, arguments);
+}
+
+/// The facility of programs' messages (syslog(3), LOG_USER).
+pub const USER: u8 = 1;
+
+/// The same from a facility; 0 is the kernel.
+pub fn record_from(facility: u8, level: Level, arguments: fmt::Arguments<'_>) {
     let now = sync::now();
     let mut line = Line { bytes: [0; LINE], length: 0 };
     let _ = line.write_fmt(arguments);
     let text = &line.bytes[..line.length];
     if let Some(mut ring) = RING.try_lock() {
-        ring.push(level, now, text);
+        ring.push(facility << 3 | level as u8, now, text);
     }
     if (level as u8) < CONSOLE_LEVEL.load(Ordering::Relaxed) {
         console_line(now, text);

@@ -1,8 +1,6 @@
 //! The ring of records.
-use crate::Level;
-
 /// Bytes that the ring holds.
-const CAPACITY: usize = 64 * 1024;
+pub const CAPACITY: usize = 64 * 1024;
 /// Level, length (two bytes), time (eight bytes).
 const HEADER: usize = 11;
 
@@ -20,6 +18,7 @@ pub struct Ring {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Record {
     pub sequence: u64,
+    /// Its level, and eight times its facility.
     pub level: u8,
     /// Nanoseconds since boot.
     pub time: u64,
@@ -53,13 +52,14 @@ impl Ring {
         (header[0], u16::from_le_bytes([header[1], header[2]]) as usize, u64::from_le_bytes(time))
     }
 
-    pub(crate) fn push(&mut self, level: Level, time: u64, text: &[u8]) {
+    /// Adds a record of `priority`: a level, and eight times the facility that it comes from.
+    pub(crate) fn push(&mut self, priority: u8, time: u64, text: &[u8]) {
         let size = (HEADER + text.len()) as u64;
         while self.end + size - self.oldest > CAPACITY as u64 {
             self.oldest += (HEADER + self.header(self.oldest).1) as u64;
             self.oldest_sequence += 1;
         }
-        self.put(&[level as u8]);
+        self.put(&[priority]);
         self.put(&(text.len() as u16).to_le_bytes());
         self.put(&time.to_le_bytes());
         self.put(text);
@@ -74,6 +74,16 @@ impl Ring {
     /// The place of the oldest record: where a new reader starts.
     pub fn start(&self) -> Place {
         Place { sequence: self.oldest_sequence, position: self.oldest }
+    }
+
+    /// The place of a record by its number: the oldest where it is gone, the end where it has not come yet.
+    pub fn place_of(&self, sequence: u64) -> Place {
+        let mut place = self.start();
+        while place.sequence < sequence.min(self.next_sequence) {
+            place.position += (HEADER + self.header(place.position).1) as u64;
+            place.sequence += 1;
+        }
+        place
     }
 
     /// The record at `place`, its text copied to `text` (cut where that is shorter), and `place` moved on. A reader that
@@ -102,6 +112,11 @@ pub struct Place {
     position: u64,
 }
 
+impl Place {
+    /// Of the first record of all.
+    pub const FIRST: Self = Self { sequence: 0, position: 0 };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,11 +127,11 @@ mod tests {
         let mut place = ring.start();
         let mut text = [0; 64];
         assert_eq!(ring.read(&mut place, &mut text), None);
-        ring.push(Level::Warning, 7, b"hello");
+        ring.push(4, 7, b"hello");
         assert_eq!(ring.read(&mut place, &mut text), Some(Record { sequence: 0, level: 4, time: 7, length: 5 }));
         assert_eq!(&text[..5], b"hello");
         for number in 0..10_000u64 {
-            ring.push(Level::Info, number, b"a line of some length, to go round");
+            ring.push(6, number, b"a line of some length, to go round");
         }
         let record = ring.read(&mut place, &mut text).unwrap();
         assert!(record.sequence > 1, "overtaken");

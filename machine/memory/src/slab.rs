@@ -48,10 +48,13 @@ struct Class {
     /// First slab with free objects.
     partial: SpinLock<u32, InterruptsOff>,
     slabs: AtomicUsize,
+    /// Objects outside of their slabs. Written under the lock.
+    objects: AtomicUsize,
 }
 
-static CLASSES: [Class; SIZES.len()] =
-    [const { Class { partial: SpinLock::new(Rank::Slab, NONE), slabs: AtomicUsize::new(0) } }; SIZES.len()];
+static CLASSES: [Class; SIZES.len()] = [const {
+    Class { partial: SpinLock::new(Rank::Slab, NONE), slabs: AtomicUsize::new(0), objects: AtomicUsize::new(0) }
+}; SIZES.len()];
 
 struct Magazine {
     count: usize,
@@ -160,6 +163,7 @@ fn take(class: usize, objects: &mut [usize], floor: usize) -> usize {
             unlink(&mut partial, number);
         }
     }
+    CLASSES[class].objects.fetch_add(count, Relaxed);
     count
 }
 
@@ -185,6 +189,7 @@ fn grow(class: usize, partial: &mut u32, floor: usize) -> bool {
 /// The objects are of this class, handed out, and not used any more.
 unsafe fn put(class: usize, objects: &[usize]) {
     let mut partial = CLASSES[class].partial.lock();
+    CLASSES[class].objects.fetch_sub(objects.len(), Relaxed);
     for &address in objects {
         let number = (physical::from_virtual(address).0 >> crate::PAGE_SHIFT) as u32;
         let slab = descriptor::of(number);
@@ -233,7 +238,26 @@ pub fn with_class_locked<R>(size: usize, action: impl FnOnce() -> R) -> R {
     action()
 }
 
-/// Slabs of each size, for /proc/slabinfo and the leak tests.
+/// One size, as /proc/slabinfo shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Bytes of an object.
+    pub size: usize,
+    /// Objects that are in use, or kept by CPUs for their next use.
+    pub objects: usize,
+    pub slabs: usize,
+}
+
+/// A row for each size.
+pub fn rows() -> [Row; SIZES.len()] {
+    core::array::from_fn(|class| Row {
+        size: SIZES[class],
+        objects: CLASSES[class].objects.load(Relaxed),
+        slabs: CLASSES[class].slabs.load(Relaxed),
+    })
+}
+
+/// Slabs of each size, for the leak tests.
 pub fn slabs() -> [(usize, usize); SIZES.len()] {
     core::array::from_fn(|class| (SIZES[class], CLASSES[class].slabs.load(Relaxed)))
 }

@@ -78,7 +78,7 @@ fn next(task: &Task) -> Next {
     if let Some(event) = group.stop.take_event() {
         return Next::Tell(event);
     }
-    if group.stops.get(&task.tid).is_some_and(|thread| thread.is_asked()) {
+    if group.stops.get(&task.tid()).is_some_and(|thread| thread.is_asked()) {
         return Next::Stop;
     }
     let ticket = group.stop.ticket();
@@ -117,7 +117,7 @@ fn begin_stop(task: &Task, signal: Signal, ticket: Ticket) {
         return;
     }
     for thread in
-        tree.threads(task.process.pid).filter(|other| other.tid != task.tid).filter_map(|other| other.thread())
+        tree.threads(task.process.pid).filter(|other| other.tid() != task.tid()).filter_map(|other| other.thread())
     {
         thread.add_work(work::SIGNAL);
         scheduler::interrupt_sleep(thread);
@@ -129,14 +129,14 @@ fn stop(task: &Task) {
     let event = {
         let mut group = task.process.signals.lock();
         let GroupSignals { stop, stops, .. } = &mut *group;
-        stops.get_mut(&task.tid).and_then(|thread| stop.stop(thread))
+        stops.get_mut(&task.tid()).and_then(|thread| stop.stop(thread))
     };
     if let Some(event) = event {
         tell_stop(&task.process, event);
     }
     let runs = || {
         let group = task.process.signals.lock();
-        let stopped = group.stops.get(&task.tid).is_some_and(|thread| thread.is_stopped());
+        let stopped = group.stops.get(&task.tid()).is_some_and(|thread| thread.is_stopped());
         (!stopped).then_some(())
     };
     let _ = sync::park(Sleep::Stopped, None, runs);

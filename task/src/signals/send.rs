@@ -43,6 +43,12 @@ impl Information {
         })
     }
 
+    /// The parent has ended (PR_SET_PDEATHSIG): as if it had sent the signal itself.
+    pub(crate) fn parent_ended(parent: &Process) -> Self {
+        let user = parent.uid.load(Ordering::Relaxed);
+        Self(::signal::Information::Kill { process: parent.pid as i32, user })
+    }
+
     fn child(child: &Process, code: u32, status: i32) -> Self {
         let used = *child.ended.lock();
         let ticks = |nanoseconds: u64| time::user_ticks(nanoseconds) as i64;

@@ -115,6 +115,13 @@ impl GroupSignals {
         thread.is_asked()
     }
 
+    /// A thread has another number from now on (exec).
+    pub(crate) fn thread_renamed(&mut self, from: Pid, to: Pid) {
+        if let Some(thread) = self.stops.remove(&from) {
+            self.stops.insert(to, thread);
+        }
+    }
+
     /// A thread ends; it may have been the last that a stop waited for.
     pub(crate) fn thread_leaves(&mut self, tid: Pid) -> Option<StopEvent> {
         let mut thread = self.stops.remove(&tid)?;

@@ -17,6 +17,7 @@ mod files;
 mod futexes;
 mod job_control;
 mod mappings;
+mod masters;
 mod mounts;
 mod numbers;
 mod pipes;
@@ -74,6 +75,7 @@ const FAMILIES: &[&[Test]] = &[
     mounts::TESTS,
     terminals::TESTS,
     job_control::TESTS,
+    masters::TESTS,
     system::TESTS,
     credentials::TESTS,
     pointers::TESTS,

@@ -29,7 +29,7 @@ fn mount_at(path: &Path) -> Result<&Arc<Mount>, Errno> {
     if Arc::ptr_eq(&path.dentry, path.mount.root()) { Ok(&path.mount) } else { Err(Errno::EINVAL) }
 }
 
-/// `mount(2)`. EPERM; ENODEV for an unknown type; EINVAL; ENOTDIR.
+/// `mount(2)`. EBUSY; EPERM; ENODEV for an unknown type; EINVAL; ENOTDIR.
 pub fn mount(
     vfs: &Arc<Vfs>,
     namespace: &Namespace,
@@ -60,6 +60,10 @@ pub fn mount(
     let kind = vfs.file_system_type(request.kind)?;
     let superblock = kind.mount(vfs, request.source, flags, request.data)?;
     let root = superblock.root()?;
+    if Arc::ptr_eq(target.mount.superblock(), &superblock) && Arc::ptr_eq(target.mount.root(), &target.dentry) {
+        // The same file system twice on one place: the one there is what was wanted.
+        return Err(Errno::EBUSY);
+    }
     let mount = Mount::new(superblock.clone(), root, flags, request.source);
     if flags.contains(MountFlags::READ_ONLY) && superblock.counters.mounts() == 1 {
         superblock.set_flags(MountFlags::READ_ONLY);

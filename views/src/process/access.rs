@@ -1,5 +1,6 @@
 //! Who may look at a process, and whose its files are.
 use abi::Errno;
+use core::sync::atomic::Ordering;
 use sync::Thread;
 use task::Task;
 use vfs::Capabilities;
@@ -34,9 +35,10 @@ pub(crate) fn check_look(target: &Task) -> Result<(), Errno> {
     if may_look(target) { Ok(()) } else { Err(Errno::EACCES) }
 }
 
-/// Whether others of its user may look at it: not after an exec that gained rights.
+/// Whether others of its user may look at it: not after an exec that gained rights, nor where it does not want that
+/// (PR_SET_DUMPABLE).
 fn is_dumpable(target: &Task) -> bool {
-    target.exec_image().is_none_or(|image| !image.secure)
+    target.process.traits.dumpable.load(Ordering::Relaxed) == 1
 }
 
 /// User and group of a file about `target`: its effective ones, or root's where nobody of its user may look. A folder that

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use procfs::{Folder, Listed, Node, NodeContent, Output, Text};
+use task::Task;
 use vfs::{DescriptorTable, MagicLink, OpenFile, Target};
 
 /// What is shown of each open descriptor.
@@ -29,10 +30,18 @@ fn table(subject: &Subject) -> Result<Arc<DescriptorTable>, Errno> {
     subject.look().map_err(|_| Errno::ENOENT)?.task.files.descriptors().ok_or(Errno::ENOENT)
 }
 
+impl Descriptors {
+    /// The information may be looked at by those only who may look into the task; the links say so themselves. EACCES.
+    fn check(&self, task: &Task) -> Result<(), Errno> {
+        if self.shown == Shown::Information { access::check_look(task) } else { Ok(()) }
+    }
+}
+
 impl Folder for Descriptors {
     fn look_up(&self, name: &[u8]) -> Result<Node, Errno> {
         let number = number(name).ok_or(Errno::ENOENT)?;
         let look = self.subject.look().map_err(|_| Errno::ENOENT)?;
+        self.check(&look.task)?;
         let file = table(&self.subject)?.get(number).map_err(|_| Errno::ENOENT)?;
         let descriptor = Descriptor { subject: self.subject.clone(), number };
         let (content, permissions) = match self.shown {
@@ -44,6 +53,7 @@ impl Folder for Descriptors {
     }
 
     fn list(&self, from: u64, sink: &mut dyn FnMut(Listed<'_>) -> bool) -> Result<u64, Errno> {
+        self.check(&self.subject.look().map_err(|_| Errno::ENOENT)?.task)?;
         let kind = if self.shown == Shown::Files { FileType::Symlink } else { FileType::Regular };
         let table = table(&self.subject)?;
         let mut from = from;

@@ -70,7 +70,7 @@ const fn only(place: Place, entry: Entry) -> Entry {
     Entry { name: entry.name, permissions: entry.permissions, kind: entry.kind, place }
 }
 
-static ENTRIES: [Entry; 20] = [
+static ENTRIES: [Entry; 22] = [
     only(Place::Process, folder("task", 0o555, |subject| Arc::new(Threads(subject)))),
     folder("fd", 0o500, |subject| Arc::new(Descriptors { subject, shown: Shown::Files })),
     folder("fdinfo", 0o555, |subject| Arc::new(Descriptors { subject, shown: Shown::Information })),
@@ -84,6 +84,8 @@ static ENTRIES: [Entry; 20] = [
     text("stat", 0o444, stat::stat),
     text("statm", 0o444, stat::memory),
     private("maps", 0o444, maps::maps),
+    private("smaps", 0o444, maps::detailed),
+    private("smaps_rollup", 0o444, maps::summary),
     only(Place::Thread, text("children", 0o444, settings::children)),
     link("cwd", links::working_directory),
     link("root", links::root),

@@ -109,7 +109,7 @@ impl Folder for Threads {
     fn look_up(&self, name: &[u8]) -> Result<Node, Errno> {
         let pid = self.0.look().map_err(|_| Errno::ENOENT)?.task.process.pid;
         let number = number(name).ok_or(Errno::ENOENT)?;
-        let task = tree::next_shown_thread(pid, number).filter(|task| task.tid == number).ok_or(Errno::ENOENT)?;
+        let task = tree::next_shown_thread(pid, number).filter(|task| task.tid() == number).ok_or(Errno::ENOENT)?;
         Ok(folder(&task, false))
     }
 
@@ -117,10 +117,10 @@ impl Folder for Threads {
         let pid = self.0.look().map_err(|_| Errno::ENOENT)?.task.process.pid;
         let mut from = from;
         while let Some(task) = u32::try_from(from).ok().and_then(|from| tree::next_shown_thread(pid, from)) {
-            if !show(sink, task.tid, FileType::Directory) {
-                return Ok(u64::from(task.tid));
+            if !show(sink, task.tid(), FileType::Directory) {
+                return Ok(u64::from(task.tid()));
             }
-            from = u64::from(task.tid) + 1;
+            from = u64::from(task.tid()) + 1;
         }
         Ok(from)
     }

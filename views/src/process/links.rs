@@ -73,7 +73,7 @@ impl MagicLink for ThreadSelfLink {
     }
 
     fn text(&self) -> Result<Vec<u8>, Errno> {
-        access::with_reader(|reader| format!("{}/task/{}", reader.process.pid, reader.tid).into_bytes())
+        access::with_reader(|reader| format!("{}/task/{}", reader.process.pid, reader.tid()).into_bytes())
             .ok_or(Errno::ENOENT)
     }
 }

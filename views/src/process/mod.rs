@@ -48,6 +48,6 @@ impl Subject {
 impl Look {
     /// The number by which the folder goes.
     fn number(&self) -> u32 {
-        if self.whole { self.task.process.pid } else { self.task.tid }
+        if self.whole { self.task.process.pid } else { self.task.tid() }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn state(task: &Task) -> (char, &'static str) {
 
 /// Threads, with a first one that has ended before the others or is a zombie.
 pub(crate) fn thread_count(task: &Task) -> usize {
-    task.process.thread_count() + usize::from(task.tid == task.process.pid && task.has_ended())
+    task.process.thread_count() + usize::from(task.tid() == task.process.pid && task.has_ended())
 }
 
 fn flags(task: &Task) -> u32 {

@@ -1,7 +1,10 @@
 //! /proc/cpuinfo. CPUs are taken to be alike: what CPUID says where this is read holds for all.
 use crate::cpu_flags::WORDS;
 use crate::roots::Sources;
+use crate::topology::Division;
 use abi::Errno;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 use arch::features;
 use core::fmt::Write;
 use procfs::Output;
@@ -45,6 +48,17 @@ fn one(sources: &Sources, output: &mut Output, cpu: usize) -> Result<(), Errno> 
         writeln!(output, "cache size\t: {size} KB")?;
     }
     if let Some(apic) = (sources.apic_id)(cpu) {
+        let division = Division::of(&features::leaf);
+        let package = division.package_of(apic);
+        let others = (0..scheduler::cpu_count()).filter_map(sources.apic_id);
+        let cores: Vec<u32> = others
+            .filter(|&other| division.package_of(other) == package)
+            .map(|other| division.core_of(other))
+            .collect();
+        let siblings = cores.len();
+        let cores = BTreeSet::from_iter(cores).len();
+        writeln!(output, "physical id\t: {}\nsiblings\t: {siblings}", division.package_of(apic))?;
+        writeln!(output, "core id\t\t: {}\ncpu cores\t: {cores}", division.core_of(apic))?;
         writeln!(output, "apicid\t\t: {apic}\ninitial apicid\t: {apic}")?;
     }
     let level = features::leaf(0, 0)[0];

@@ -51,6 +51,21 @@ pub(crate) fn information(sources: &Sources, output: &mut Output) -> Result<(), 
     Ok(())
 }
 
+/// /proc/slabinfo: the heap's sizes under the names of Linux's general caches, a page to a slab. There is nothing to tune.
+pub(crate) fn slabs(_: &Sources, output: &mut Output) -> Result<(), Errno> {
+    output.bytes(b"slabinfo - version: 2.1\n");
+    output
+        .bytes(b"# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> ");
+    output.bytes(b"<batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
+    for row in memory::slab::rows() {
+        let each = PAGE_SIZE / row.size;
+        let (name, slabs) = (alloc::format!("kmalloc-{}", row.size), row.slabs);
+        write!(output, "{name:<17} {:6} {:6} {:6} {each:4} {:4}", row.objects, slabs * each, row.size, 1)?;
+        writeln!(output, " : tunables {:4} {:4} {:4} : slabdata {slabs:6} {slabs:6} {:6}", 0, 0, 0, 0)?;
+    }
+    Ok(())
+}
+
 /// Free blocks of each zone that has memory, by their order.
 pub(crate) fn free_blocks(_: &Sources, output: &mut Output) -> Result<(), Errno> {
     for zone in memory::statistics().iter().filter(|zone| zone.managed != 0) {

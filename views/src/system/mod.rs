@@ -53,6 +53,8 @@ pub(crate) fn register(proc: &Arc<Listing>, sources: &Arc<Sources>) -> Result<()
     for (name, show) in FILES {
         proc.add(name, Node::text(Arc::new(SystemText { sources: sources.clone(), show })))?;
     }
+    let slabs = SystemText { sources: sources.clone(), show: memory::slabs };
+    proc.add("slabinfo", Node::text(Arc::new(slabs)).with_permissions(0o400))?;
     controls::register(proc)?;
     sysctl::register(proc)
 }

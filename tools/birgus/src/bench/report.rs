@@ -40,6 +40,9 @@ pub fn remarks(pair: &Pair<'_>) -> String {
     if pair.ratio().is_some_and(|ratio| ratio > TOO_MUCH) {
         text.push_str(" !");
     }
+    if pair.moving() > 0.0 && pair.ratio().is_some() {
+        let _ = write!(text, " beside {:.0} to move bytes", pair.moving());
+    }
     match pair.ours {
         Outcome::Failed(why) => {
             let _ = write!(text, " {why}");

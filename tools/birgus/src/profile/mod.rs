@@ -88,7 +88,7 @@ fn record(paths: &Paths, options: &Options, trace: &Path) -> Result<(Recorded, S
     request.qemu = Some(format!("-plugin {},out={}", plugin.display(), trace.display()));
     let kernel = Kernel::find(paths, &request)?;
     if kernel.family == Family::Linux {
-        request.append = Some(format!("{} nokaslr", machine::TUNED));
+        request.append = Some(machine::TUNED.to_owned());
     }
     let _step = say::step("recording");
     let mut guest = machine::start(paths, &request, &kernel)?;
