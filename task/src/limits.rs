@@ -1,8 +1,12 @@
 //! Resource limits (getrlimit(2)).
+use crate::process::Process;
+use crate::task::Task;
+use crate::{signals, tree, usage};
 use abi::raw::general::{
-    RLIM_NLIMITS, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC,
-    RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK,
+    RLIM_NLIMITS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC,
+    RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, SIGKILL, SIGXCPU,
 };
+use core::sync::atomic::Ordering;
 
 /// No limit.
 pub const INFINITY: u64 = u64::MAX;
