@@ -190,6 +190,7 @@ pub fn wait4(task: &Task, pid: i32, status: UserPtr<u32>, options: u32, usage: U
         continued: options & WCONTINUED != 0,
         no_hang: options & WNOHANG != 0,
         no_wait: false,
+        own_only: options & __WNOTHREAD != 0,
         clone_children: clone_children(options),
     };
     let Some(found) = task::wait::wait(task, which, options)? else { return Ok(0) };
@@ -233,6 +234,7 @@ pub fn waitid(
         continued: options & WCONTINUED != 0,
         no_hang: options & WNOHANG != 0 || !may_block,
         no_wait: options & WNOWAIT != 0,
+        own_only: options & __WNOTHREAD != 0,
         clone_children: clone_children(options),
     };
     let found = task::wait::wait(task, which, wanted)?;
