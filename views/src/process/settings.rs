@@ -29,9 +29,8 @@ pub(crate) fn set_name(look: &Look, bytes: &[u8]) -> Result<usize, Errno> {
     Ok(bytes.len())
 }
 
-/// There is one personality: Linux's.
-pub(crate) fn personality(_: &Look, output: &mut Output) -> Result<(), Errno> {
-    output.bytes(b"00000000\n");
+pub(crate) fn personality(look: &Look, output: &mut Output) -> Result<(), Errno> {
+    writeln!(output, "{:08x}", look.task.traits.personality.load(Ordering::Relaxed))?;
     Ok(())
 }
 
