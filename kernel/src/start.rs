@@ -93,6 +93,7 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
     memory::counters::start_counters(count);
     memory::slab::start_magazines(count);
     memory::kernel_stack::start_kernel_stacks(count);
+    memory::page_table::start_table_stocks(count);
     let softirqs = Softirqs::new(count).expect("no memory for softirqs");
     let _ = SOFTIRQS.set(softirqs);
     scheduler::become_idle_thread();
