@@ -49,6 +49,7 @@ pub fn sysinfo(_: &Task, buffer: UserPtr<Sysinfo>) -> Result<(), Errno> {
         uptime: (sync::now() / 1_000_000_000) as i64,
         totalram: sum(|zone| zone.managed),
         freeram: sum(|zone| zone.free),
+        sharedram: crate::pipes::vfs()?.cached_pages().1 * page,
         loads: scheduler::load_average().for_sysinfo(),
         procs: task::tree::task_count().min(usize::from(u16::MAX)) as u16,
         mem_unit: 1,
