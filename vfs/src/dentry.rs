@@ -345,7 +345,9 @@ impl Dentry {
         let (bytes, length) = child.name_bytes();
         let Ok(name) = Name::new(&bytes[..length]) else { return false };
         let mut children = self.children.lock();
-        if Arc::strong_count(child) > 2 || child.has(UNHASHED | MOUNTED) {
+        // A rename may have come between: then another dentry may have the name, and things below it.
+        let is_here = children.names.get(&name).is_some_and(|found| Arc::ptr_eq(found, child));
+        if !is_here || Arc::strong_count(child) > 2 || child.has(UNHASHED | MOUNTED) {
             return false;
         }
         let evicted = children.names.remove(&name);
