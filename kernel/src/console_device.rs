@@ -2,7 +2,7 @@
 use crate::devices;
 use abi::Errno;
 use abi::file::DeviceNumber;
-use abi::raw::general::{B115200, CLOCAL, CREAD, CS8, CSIZE, CSTOPB, HUPCL, PARENB, PARODD};
+use abi::raw::general::{CSIZE, CSTOPB, PARENB, PARODD};
 use abi::raw::general::{
     TIOCM_CAR, TIOCM_CTS, TIOCM_DSR, TIOCM_DTR, TIOCM_LOOP, TIOCM_OUT1, TIOCM_OUT2, TIOCM_RNG, TIOCM_RTS,
 };
@@ -108,16 +108,17 @@ impl serial::Sink for Input {
     }
 }
 
-/// Makes /dev/ttyS0 and /dev/console, as far as there is a port.
+/// Makes /dev/ttyS0 and /dev/console, as far as there is a port. `console` is that word's value on the command line, such as
+/// `ttyS0,115200n8`.
 ///
 /// # Errors
 /// EEXIST; ENOMEM.
-pub fn register(devices: &DevFs) -> Result<(), Errno> {
+pub fn register(devices: &DevFs, console: Option<&str>) -> Result<(), Errno> {
     terminals::register(devices)?;
     let Some(port) = devices::serial() else { return Ok(()) };
     let received = Arc::new(Received::new(KEPT)?);
-    let control = B115200 | CS8 | CREAD | HUPCL | CLOCAL;
-    let termios = Termios { control, ..Termios::default() }.with_speeds();
+    let options = console.and_then(|console| console.strip_prefix("ttyS0,"));
+    let termios = Termios::for_serial_console(options.unwrap_or_default());
     let line = terminals::add_line(devices, "ttyS0", NUMBER, "ttyS", termios, Arc::new(Port(port)), received.clone())?;
     port.set_sink(Box::leak(Box::new(Input(received))));
     terminals::set_console(line);

@@ -176,6 +176,11 @@ pub fn unpack(root: &Root, information: &Information) {
         klog::warning!("initramfs: {}: {errno:?}", core::str::from_utf8(name).unwrap_or("?"))
     };
     if let Err(failure) = initramfs::unpack(&mut RamDisk::new(range), &root.origin(), &mut warn) {
-        klog::error!("Initramfs unpacking failed: {:?} at byte {}", failure.reason, failure.position);
+        match failure.reason {
+            initramfs::Reason::Compression(name) => {
+                klog::error!("Initramfs unpacking failed: compression method {name} not configured");
+            }
+            reason => klog::error!("Initramfs unpacking failed: {reason:?} at byte {}", failure.position),
+        }
     }
 }

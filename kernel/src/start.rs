@@ -93,6 +93,7 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
     memory::counters::start_counters(count);
     memory::slab::start_magazines(count);
     memory::kernel_stack::start_kernel_stacks(count);
+    memory::page_table::start_table_stocks(count);
     let softirqs = Softirqs::new(count).expect("no memory for softirqs");
     let _ = SOFTIRQS.set(softirqs);
     scheduler::become_idle_thread();
@@ -124,7 +125,7 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     system_tree::register(&root, information.command_line).expect("names in /proc and /sys are given once");
     let devices = rootfs::devices(&root).expect("no memory for /dev");
     devices::start_serial(&platform);
-    console_device::register(&devices).expect("no memory for /dev/console");
+    console_device::register(&devices, command_line.value("console")).expect("no memory for /dev/console");
     random_device::register(&devices).expect("no memory for /dev/random");
     ports::register(devices).expect("the ports' numbers are free");
     devices::start(&platform, &ports::OBSERVER);

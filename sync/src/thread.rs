@@ -46,10 +46,10 @@ pub mod work {
     pub const RESTORE_MASK: u32 = 1 << 3;
     /// Its nice value was changed by another thread; no sleep ends for it.
     pub const SHARE: u32 = 1 << 4;
-    /// It took memory out of the kernel's reserve.
-    pub const SHORTAGE: u32 = 1 << 5;
     /// A tick of the clock found it running, and it wants to know; no sleep ends for it.
-    pub const TICK: u32 = 1 << 6;
+    pub const TICK: u32 = 1 << 5;
+    /// It took memory out of the kernel's reserve.
+    pub const SHORTAGE: u32 = 1 << 6;
 }
 
 /// One flow of control with a kernel stack.

@@ -5,6 +5,7 @@ use abi::system::{CloneArgs, Rusage};
 use abi::time::Timeval;
 use core::sync::atomic::Ordering;
 use memory::{UserPtr, UserSlice};
+use task::traits::{FIXED_ADDRESSES, LINUX_32};
 use task::wait::{CloneChildren, Found, Options, Status, Which};
 use task::{Answer, CloneArguments, Task};
 use trap::UserContext;
@@ -330,10 +331,12 @@ pub fn arch_prctl(_: &Task, code: u32, address: u64) -> Result<(), Errno> {
     }
 }
 
-/// personality(2): only Linux's own, with or without ADDR_NO_RANDOMIZE asked about.
-pub fn personality(_: &Task, persona: u32) -> Result<usize, Errno> {
-    match persona {
-        0 | 0xffff_ffff => Ok(0),
+/// personality(2): Linux's own, or its own on 32 bits, and ADDR_NO_RANDOMIZE. Answers the old one.
+pub fn personality(task: &Task, persona: u32) -> Result<usize, Errno> {
+    let personality = &task.traits.personality;
+    match persona & !FIXED_ADDRESSES {
+        0 | LINUX_32 => Ok(personality.swap(persona, Ordering::Relaxed) as usize),
+        _ if persona == u32::MAX => Ok(personality.load(Ordering::Relaxed) as usize),
         _ => {
             task::stub("personality: other than Linux");
             Err(Errno::EINVAL)

@@ -382,7 +382,7 @@ static BY_COMPATIBLE_NUMBER: [Function; LIMIT] = {
 
 #[inline(always)]
 pub(crate) fn native(number: u64) -> Function {
-    // Linux looks at the lower half of RAX only.
+    // The number is an int: what stands above does not matter.
     match NATIVE.get(number as u32 as usize) {
         Some(function) => *function,
         None => missing,

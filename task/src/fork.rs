@@ -148,12 +148,12 @@ fn check_memory() -> Result<(), Errno> {
     if memory::zones::is_short() { Err(Errno::ENOMEM) } else { Ok(()) }
 }
 
-/// Memory; RLIMIT_NPROC, which counts threads, and the limit for all users together, which binds root too.
+/// Memory; RLIMIT_NPROC, which counts threads; the limit for all users together is looked at with the number.
 fn check_limits(parent: &Task) -> Result<(), Errno> {
     check_memory()?;
     let credentials = parent.credentials();
     let limit = parent.limit(RLIMIT_NPROC);
-    let count = tree::count_of_user(credentials.user.real).ok_or(Errno::EAGAIN)?;
+    let count = tree::count_of_user(credentials.user.real);
     if count as u64 >= limit
         && credentials.user.real != 0
         && !credentials.has(Capabilities::SYS_RESOURCE)

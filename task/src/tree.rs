@@ -226,10 +226,10 @@ pub fn change_user(process: &Process, uid: u32) {
     lock().change_user(process, uid);
 }
 
-/// Tasks of a user, for RLIMIT_NPROC; `None` where no more tasks may be made at all.
-pub(crate) fn count_of_user(uid: u32) -> Option<usize> {
+/// Tasks of a user, for RLIMIT_NPROC.
+pub(crate) fn count_of_user(uid: u32) -> usize {
     let tree = lock();
-    (tree.tasks.len() < tree.most).then(|| tree.users.get(&uid).copied().unwrap_or(0))
+    tree.users.get(&uid).copied().unwrap_or(0)
 }
 
 impl Tree {

@@ -138,7 +138,11 @@ mod tests {
         assert_eq!(attributes.set(b"user.b", value("2"), SetMode::Replace), Ok(()));
         assert_eq!(attributes.set(b"user.a", value(""), SetMode::Any), Ok(()));
         let mut names = Vec::new();
-        attributes.list(&mut |name| Ok(names.push(name.to_vec()))).unwrap();
+        let mut keep = |name: &[u8]| {
+            names.push(name.to_vec());
+            Ok(())
+        };
+        attributes.list(&mut keep).unwrap();
         assert_eq!(names, [b"user.a", b"user.b"]);
         assert_eq!(attributes.set(b"user.a", value("two"), SetMode::Any), Err(Errno::ENOSPC));
         assert_eq!(attributes.set(b"user.b", None, SetMode::Any), Ok(()));

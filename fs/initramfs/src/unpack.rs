@@ -32,6 +32,8 @@ pub enum Reason {
     Truncated,
     /// Neither an archive nor something compressed that is known here.
     BadMagic,
+    /// Compressed in a way that is known by its first byte, and that this kernel cannot undo.
+    Compression(&'static str),
     /// The old cpio format (070707).
     OldFormat,
     /// A number that is none.
@@ -70,10 +72,16 @@ fn all(
                 let mut gzip = Gzip::new(buffer)?;
                 compressed(&mut gzip, origin, warn, summary)?;
             }
-            _ => return Err(Reason::BadMagic),
+            other => return Err(compression(other).map_or(Reason::BadMagic, Reason::Compression)),
         }
     }
     Ok(())
+}
+
+/// Compressions that Linux knows, by their first byte (lib/decompress.c). gzip is the one that is undone here.
+fn compression(first: u8) -> Option<&'static str> {
+    let known = [(0x28, "zstd"), (0xfd, "xz"), (0x42, "bzip2"), (0x5d, "lzma"), (0x89, "lzo"), (0x02, "lz4")];
+    known.into_iter().find(|(byte, _)| *byte == first).map(|(_, name)| name)
 }
 
 /// What comes out of a decompressor: archives and NUL bytes again, to its end.

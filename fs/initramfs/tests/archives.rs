@@ -220,6 +220,8 @@ fn what_is_no_archive_is_told_apart() {
     assert_eq!(fail(b""), Ok(Summary::default()));
     assert_eq!(fail(&[0; 100]), Ok(Summary::default()));
     assert_eq!(fail(b"\0\0MZ"), Err((Reason::BadMagic, 2)));
+    assert_eq!(fail(b"\x28\xb5\x2f\xfd"), Err((Reason::Compression("zstd"), 0)));
+    assert_eq!(fail(b"\0\xfd7zXZ\0"), Err((Reason::Compression("xz"), 1)));
     assert_eq!(fail(b"0707"), Err((Reason::Truncated, 4)));
     assert_eq!(fail(&[b'0'; 200]), Err((Reason::BadMagic, 110)));
     let mut old = example();
@@ -228,7 +230,6 @@ fn what_is_no_archive_is_told_apart() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
     /// Whatever it is, it ends, and without a panic.
     #[test]
     fn damage_is_survived(

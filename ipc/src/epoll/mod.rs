@@ -169,8 +169,7 @@ impl<S: Source> Epoll<S> {
     }
 
     fn harvest(&self, most: usize, report: &mut impl FnMut(u32, u64) -> Result<(), Errno>) -> Result<usize, Errno> {
-        let mut count = 0;
-        let mut failed = None;
+        let (mut count, mut failed, mut left) = (0, None, false);
         // Each item once: those that go back to the end are for the next wait.
         for _ in 0..self.ready.len() {
             if count == most {
@@ -178,12 +177,13 @@ impl<S: Source> Epoll<S> {
             }
             let Some(item) = self.ready.pop() else { break };
             let interest = item.interest();
-            let found = item.wanted(item.source.poll(None));
+            let found = interest.wanted(item.source.poll(None));
             if found == 0 {
                 continue;
             }
             if let Err(error) = report(found, interest.data) {
                 self.ready.push(&item);
+                left = true;
                 failed = Some(error);
                 break;
             }
@@ -192,9 +192,10 @@ impl<S: Source> Epoll<S> {
                 item.mute();
             } else if interest.events & EPOLLET == 0 {
                 self.ready.push(&item);
+                left = true;
             }
         }
-        if !self.ready.is_empty() {
+        if left || !self.ready.is_empty() {
             // Somebody else may have found the list empty meanwhile.
             self.waiters.wake_one();
         }

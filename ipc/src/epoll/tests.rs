@@ -54,7 +54,11 @@ fn add(epoll: &Epoll<Fake>, key: u32, plain: &Arc<Plain>, events: u32) {
 
 fn now(epoll: &Epoll<Fake>, most: usize) -> Vec<(u32, u64)> {
     let mut found = Vec::new();
-    epoll.wait(most, Some(0), |events, data| Ok(found.push((events, data)))).unwrap();
+    let keep = |events, data| {
+        found.push((events, data));
+        Ok(())
+    };
+    epoll.wait(most, Some(0), keep).unwrap();
     found
 }
 
@@ -129,7 +133,11 @@ fn a_waiter_is_woken_and_circles_are_refused() {
         })
     };
     let mut found = Vec::new();
-    assert_eq!(outer.wait(1, None, |events, data| Ok(found.push((events, data)))), Ok(1));
+    let keep = |events, data| {
+        found.push((events, data));
+        Ok(())
+    };
+    assert_eq!(outer.wait(1, None, keep), Ok(1));
     assert_eq!(found, [(EPOLLIN, 7)]);
     waker.join().unwrap();
     let mut top = outer.clone();

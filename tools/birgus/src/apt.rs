@@ -102,9 +102,17 @@ impl Apt {
         }
         let _step = say::step(format!("fetching the package lists of {}", self.suite));
         let update = self.program("apt-get").args(["-qq", "--error-on=any", "update"]).quietly();
-        update
-            .with_context(|| format!("the package lists of {} cannot be fetched; is there a network?", self.suite))?;
+        update.map_err(|error| self.explain(error))?;
         fs::write(stamp, "").context("cannot write the cache")
+    }
+
+    /// What keeps apt from fetching, in one line: a full disk says so itself, anything else is most often the network.
+    fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        if format!("{error:#}").contains("No space left on device") {
+            anyhow::anyhow!("no space is left on the disk of {}", self.folder.display())
+        } else {
+            error.context(format!("the package lists of {} cannot be fetched; is there a network?", self.suite))
+        }
     }
 
     /// What a package depends on, by name.

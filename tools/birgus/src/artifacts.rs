@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use object::Object;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// What no artifact depends on.
 const NOT_SOURCES: [&str; 7] = [".git", "target", "tests", "docs", ".ci", ".github", "birgus"];
@@ -42,6 +43,9 @@ pub struct Built {
     pub symbols: PathBuf,
 }
 
+/// One build at a time: machines are started side by side, and the first of each wants the same artifacts.
+static BUILDING: Mutex<()> = Mutex::new(());
+
 /// Init's binary.
 pub fn init(paths: &Paths) -> Result<PathBuf> {
     program(paths, "init")
@@ -49,6 +53,7 @@ pub fn init(paths: &Paths) -> Result<PathBuf> {
 
 /// A program for the guest, from `user/`.
 pub fn program(paths: &Paths, name: &str) -> Result<PathBuf> {
+    let _building = BUILDING.lock();
     let folder = paths.target.join("user");
     let (binary, mark) = (folder.join(name), folder.join(format!("{name}.stamp")));
     let fingerprint = ["user", "tools/protocol", "Cargo.toml", "rust-toolchain.toml", ".cargo"]
@@ -76,6 +81,7 @@ pub fn plugin(paths: &Paths) -> Result<PathBuf> {
 
 /// The kernel of this repository.
 pub fn kernel(paths: &Paths, profile: Profile) -> Result<Built> {
+    let _building = BUILDING.lock();
     let (profile_name, folder_name) = profile.names();
     let folder = paths.target.join(target::NAME).join(folder_name);
     let built = Built { image: folder.join("birgus"), symbols: folder.join("birgus.symbols") };

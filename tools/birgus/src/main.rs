@@ -32,7 +32,11 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
+            if error.use_stderr() {
+                say::line(complaint(&error.to_string()));
+            } else {
+                let _ = error.print();
+            }
             return ExitCode::from(if !error.use_stderr() {
                 0
             } else if is_run {
@@ -48,6 +52,16 @@ fn main() -> ExitCode {
             say::line(format!("{error:#}"));
             ExitCode::from(if is_run { run::NO_STATUS } else { 1 })
         }
+    }
+}
+
+/// What is wrong with the command line, in one line; where more is to be read.
+fn complaint(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    match first.strip_prefix("error: ") {
+        Some(what) => format!("{what} (--help lists what there is)"),
+        // No command at all: the help itself.
+        None => text.to_owned(),
     }
 }
 

@@ -3,24 +3,63 @@ use crate::call::must;
 use crate::child::{End, PAGE, close, fork, map, pipe, wait};
 use std::process::Command;
 
+/// Pages that caches in front of the page allocator may hold more after than before: a few stacks, tables and slabs for each CPU.
+const SLACK: i64 = 128;
+
 pub fn run(kind: &str, count: &str) -> i32 {
     let Ok(count) = count.parse::<usize>() else {
         eprintln!("guest-tests: {count} is not a number");
         return 2;
     };
-    match kind {
-        "fork" => forks(count),
-        "thread" => threads(count),
-        "pipe" => through_a_pipe(count),
-        "file" => files(count),
-        "map" => maps(count),
+    let (stress, leaks): (fn(usize), bool) = match kind.strip_suffix("-leak").unwrap_or(kind) {
+        "fork" => (forks, kind.ends_with("-leak")),
+        "thread" => (threads, kind.ends_with("-leak")),
+        "pipe" => (through_a_pipe, kind.ends_with("-leak")),
+        "file" => (files, kind.ends_with("-leak")),
+        "map" => (maps, kind.ends_with("-leak")),
         _ => {
-            eprintln!("guest-tests: stress knows fork, thread, pipe, file, map");
+            eprintln!("guest-tests: stress knows fork, thread, pipe, file, map, and each with -leak");
             return 2;
         }
+    };
+    if leaks {
+        without_leaks(stress, count)
+    } else {
+        stress(count)
     }
     println!("{kind} {count}");
     0
+}
+
+/// The same often: what is free, and how many tasks there are, does not drift. The first rounds fill caches.
+fn without_leaks(stress: fn(usize), count: usize) {
+    (0..2).for_each(|_| stress(count));
+    let (free, tasks, descriptors) = settled();
+    stress(count);
+    let (free_after, tasks_after, descriptors_after) = settled();
+    assert_eq!((tasks_after, descriptors_after), (tasks, descriptors), "tasks, descriptors");
+    assert!(free - free_after <= SLACK, "{} pages are gone", free - free_after);
+}
+
+/// Free pages once they stay the same, tasks, and the lowest free descriptor.
+fn settled() -> (i64, u16, i32) {
+    let look = || {
+        let mut information: libc::sysinfo = unsafe { core::mem::zeroed() };
+        must(unsafe { libc::sysinfo(&mut information) } as i64);
+        ((information.freeram * u64::from(information.mem_unit)) as i64 / PAGE as i64, information.procs)
+    };
+    let mut last = look();
+    for _ in 0..50 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let now = look();
+        if now == last {
+            break;
+        }
+        last = now;
+    }
+    let descriptor = must(unsafe { libc::dup(0) } as i64) as i32;
+    close(descriptor);
+    (last.0, last.1, descriptor)
 }
 
 /// fork, exec and wait, `count` times.
@@ -76,6 +115,7 @@ fn through_a_pipe(count: usize) {
         assert!(same, "wrong bytes behind {total}");
         total += received;
     }
+    close(source);
     assert_eq!((total, wait(child)), (count << 20, End::Exit(0)));
 }
 

@@ -179,6 +179,10 @@ impl<'a> Session<'a> {
             Event::Captured(..) => {}
             // As for any program whose reader is gone: SIGPIPE.
             Event::Refused => return Ok(Some(Outcome::Interrupted(13))),
+            Event::Broken(target, error) => {
+                let name = if target == Target::Output { "output" } else { "error" };
+                return Err(error).with_context(|| format!("cannot write standard {name}"));
+            }
             Event::InputEnded(total) => self.end_input(total)?,
             Event::Quit => return Ok(Some(Outcome::Status(0))),
             Event::Signal(SIGWINCH) => self.resize()?,

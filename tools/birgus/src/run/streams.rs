@@ -35,6 +35,8 @@ pub enum Event {
     Closed(Target),
     /// The user no longer reads one of the streams.
     Refused,
+    /// A stream of the user's that cannot be written: a full disk, mostly.
+    Broken(Target, io::Error),
     /// Standard input ended after so many bytes.
     InputEnded(u64),
     /// The user pressed the key to quit.
@@ -74,8 +76,9 @@ pub fn deliver(mut from: UnixStream, target: Target, events: Sender<Event>) {
                 let _ = events.send(Event::Closed(target));
                 return;
             }
-            if write_to(target, &buffer[..length]).is_err() {
-                let _ = events.send(Event::Refused);
+            if let Err(error) = write_to(target, &buffer[..length]) {
+                let gone = error == Errno::PIPE;
+                let _ = events.send(if gone { Event::Refused } else { Event::Broken(target, error.into()) });
                 return;
             }
             total += length as u64;
