@@ -141,11 +141,7 @@ impl FileOperations for EventFile {
             return Err(Errno::EINVAL);
         }
         let count = self.0.read(file.flags().contains(OpenFlags::NON_BLOCKING)).map_err(errno)?;
-        match into.write(&count.to_ne_bytes()) {
-            Ok(8) => Ok(8),
-            // The count is taken all the same, as on Linux.
-            _ => Err(Errno::EFAULT),
-        }
+        whole(into.write(&count.to_ne_bytes()), 8)
     }
 
     fn write(&self, file: &OpenFile, _: &mut u64, from: &mut Reader<'_>) -> Result<usize, Errno> {
@@ -161,6 +157,11 @@ impl FileOperations for EventFile {
     fn poll(&self, _: &OpenFile, registrations: Option<&mut Registrations>) -> PollEvents {
         events(self.0.poll(registrations))
     }
+}
+
+/// What was written of a record that programs never see in part. EFAULT.
+pub(crate) fn whole(written: Result<usize, Errno>, length: usize) -> Result<usize, Errno> {
+    if written? == length { Ok(length) } else { Err(Errno::EFAULT) }
 }
 
 /// eventfd2(2).

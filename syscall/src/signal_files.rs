@@ -1,7 +1,7 @@
 //! signalfd(2): signals as something to read. Whoever reads takes his own signals, and those of his process.
 use crate::Fd;
 use crate::files::table;
-use crate::pipes::{file, vfs};
+use crate::pipes::{file, vfs, whole};
 use abi::Errno;
 use abi::file::{OpenFlags, PollEvents};
 use abi::raw::general::*;
@@ -107,7 +107,11 @@ impl FileOperations for SignalFile {
                 None => Err(Errno::EAGAIN),
             });
             match taken.unwrap_or(Err(Errno::EINVAL)) {
-                Ok((signal, information)) => done += into.write(&record(signal, &information))?,
+                Ok((signal, information)) => match whole(into.write(&record(signal, &information)), RECORD) {
+                    Ok(count) => done += count,
+                    Err(error) if done == 0 => return Err(error),
+                    Err(_) => break,
+                },
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
             }

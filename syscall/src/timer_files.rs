@@ -4,7 +4,7 @@
 //! period too. So a period of a nanosecond costs as much as its reader spends on it.
 use crate::Fd;
 use crate::files::table;
-use crate::pipes::{file, vfs};
+use crate::pipes::{file, vfs, whole};
 use abi::Errno;
 use abi::file::{OpenFlags, PollEvents};
 use abi::raw::general::*;
@@ -151,7 +151,7 @@ impl FileOperations for TimerFile {
                 Err(WaitError::Interrupted | WaitError::TimedOut) => Err(Errno::EINTR),
             },
         }?;
-        into.write(&times.to_ne_bytes())
+        whole(into.write(&times.to_ne_bytes()), 8)
     }
 
     fn poll(&self, _: &OpenFile, registrations: Option<&mut Registrations>) -> PollEvents {
