@@ -125,7 +125,7 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     system_tree::register(&root, information.command_line).expect("names in /proc and /sys are given once");
     let devices = rootfs::devices(&root).expect("no memory for /dev");
     devices::start_serial(&platform);
-    console_device::register(&devices).expect("no memory for /dev/console");
+    console_device::register(&devices, command_line.value("console")).expect("no memory for /dev/console");
     random_device::register(&devices).expect("no memory for /dev/random");
     ports::register(devices).expect("the ports' numbers are free");
     devices::start(&platform, &ports::OBSERVER);

@@ -60,6 +60,11 @@ type Served = Result<FaultKind, FaultError>;
 const AROUND: usize = 16;
 const AROUND_BYTES: usize = AROUND * PAGE_SIZE;
 
+/// Pages of an area without a file that come at a time once it is touched in order, and how large the area must be: where Linux would
+/// take a large page. Small areas, stacks among them, and areas touched here and there get what they touch and no more.
+const RUN: usize = 16;
+const RUN_AREA: usize = 2 << 20;
+
 impl<P: Pages> AddressSpace<P> {
     /// Makes an access possible. `limits` is asked for where a stack has to grow. May sleep.
     #[inline]
@@ -102,6 +107,7 @@ impl<P: Pages> AddressSpace<P> {
     #[inline]
     fn fill(&self, range: &Range<usize>, area: &Area, page: usize, write: bool) -> Served {
         match &area.backing {
+            Backing::Anonymous if write && self.in_sequence(range, area, page) => self.fill_run(range, area, page),
             Backing::Anonymous if write => {
                 let frame = Frame::allocate_zeroed().ok_or(FaultError::OutOfMemory)?;
                 self.map_anonymous(area, page, frame)?;
@@ -122,6 +128,33 @@ impl<P: Pages> AddressSpace<P> {
                 Ok(FaultKind::Minor)
             }
         }
+    }
+
+    /// Whether a large area is being touched page after page. Programs that do not want large pages do not want this either.
+    #[inline]
+    fn in_sequence(&self, range: &Range<usize>, area: &Area, page: usize) -> bool {
+        if range.end.wrapping_sub(range.start) < RUN_AREA || area.flags.contains(AreaFlags::NO_HUGE) {
+            return false;
+        }
+        // Only a hint: two threads may lose each other's.
+        let expected = self.next_touch.load(Relaxed);
+        self.next_touch.store(page.wrapping_add(PAGE_SIZE), Relaxed);
+        expected == page
+    }
+
+    /// Brings in the page and those behind it, as far as there is memory: one fault for all.
+    fn fill_run(&self, range: &Range<usize>, area: &Area, page: usize) -> Served {
+        let mut frames = [const { None }; RUN];
+        let (frames, _) = frames.split_at_mut((range.end.wrapping_sub(page) / PAGE_SIZE).min(RUN));
+        let count = Frame::allocate_zeroed_run(frames);
+        if count == 0 {
+            return Err(FaultError::OutOfMemory);
+        }
+        let mapping = Mapping { rights: area.rights, kind: PageKind::Anonymous };
+        let entered = self.pages().map(page, frames, mapping)?;
+        self.resident.anonymous.fetch_add(entered, Relaxed);
+        self.next_touch.store(page.wrapping_add(count.wrapping_mul(PAGE_SIZE)), Relaxed);
+        Ok(FaultKind::Minor)
     }
 
     #[inline]

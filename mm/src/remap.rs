@@ -18,8 +18,8 @@ bitflags::bitflags! {
 }
 
 impl<P: Pages> AddressSpace<P> {
-    /// mremap(2): answers where the mapping is then. `target` counts with FIXED only. EINVAL, EFAULT (not one mapping), ENOMEM,
-    /// EAGAIN (RLIMIT_MEMLOCK). DONT_UNMAP is EINVAL, as before Linux 5.7.
+    /// mremap(2): answers where the mapping is then. `target` counts with FIXED only. An old length of 0 maps shared memory once
+    /// more. EINVAL, EFAULT (not one mapping), ENOMEM, EAGAIN (RLIMIT_MEMLOCK).
     pub fn mremap(
         &self,
         old: usize,
@@ -30,14 +30,17 @@ impl<P: Pages> AddressSpace<P> {
         limits: &Limits,
     ) -> Result<usize, Errno> {
         let (fixed, may_move) = (flags.contains(RemapFlags::FIXED), flags.contains(RemapFlags::MAY_MOVE));
-        if flags.contains(RemapFlags::DONT_UNMAP) || fixed && !may_move || !is_aligned(old) {
+        let keep = flags.contains(RemapFlags::DONT_UNMAP);
+        if keep && (!may_move || old_length != new_length) || fixed && !may_move || !is_aligned(old) {
             return Err(Errno::EINVAL);
         }
         let old_length = page_up(old_length).ok_or(Errno::EINVAL)?;
         let new_length = page_up(new_length).filter(|&length| length != 0).ok_or(Errno::EINVAL)?;
         let mut map = self.map.write();
         let (start, grown) = if fixed {
-            self.move_to(&mut map, old, old_length, new_length, target, limits)?
+            self.move_to(&mut map, old, old_length, new_length, target, keep, limits)?
+        } else if keep {
+            self.move_to_gap(&mut map, old, old_length, limits)?
         } else {
             self.resize(&mut map, old, old_length, new_length, may_move, limits)?
         };
@@ -67,7 +70,7 @@ impl<P: Pages> AddressSpace<P> {
         let (found, area) = check(map, old, old_length, new_length, limits)?;
         let locked = area.flags.contains(AreaFlags::LOCKED);
         let more = end..old.saturating_add(new_length);
-        if found.end == end && more.end <= USER_END && map.is_free(&more) {
+        if old_length != 0 && found.end == end && more.end <= USER_END && map.is_free(&more) {
             let tail = area.after(end.saturating_sub(found.start));
             map.add(more, tail)?;
             return Ok((old, locked));
@@ -75,14 +78,23 @@ impl<P: Pages> AddressSpace<P> {
         if !may_move {
             return Err(Errno::ENOMEM);
         }
-        let base = map.layout.map_base;
-        let within = if map.layout.bottom_up { base..USER_END } else { crate::MAP_MINIMUM..base };
-        let target = map.find_gap(within, new_length, map.layout.bottom_up)?;
-        self.relocate(map, &found, &area, old..end, target..target.saturating_add(new_length))?;
-        Ok((target, locked))
+        let to = gap(map, new_length)?;
+        self.relocate(map, &found, &area, old..end, to.clone(), false)?;
+        Ok((to.start, locked))
     }
 
-    /// To a place that the caller names.
+    /// MREMAP_DONTUNMAP: the pages move where there is room, and the old place stays, without them.
+    fn move_to_gap(&self, map: &mut Map, old: usize, length: usize, limits: &Limits) -> Result<(usize, bool), Errno> {
+        let end = old.checked_add(length).filter(|&end| end <= USER_END).ok_or(Errno::EINVAL)?;
+        let (found, area) = check(map, old, length, length, limits)?;
+        map.check_limits(&area, length / PAGE_SIZE, limits)?;
+        let to = gap(map, length)?;
+        self.relocate(map, &found, &area, old..end, to.clone(), true)?;
+        Ok((to.start, false))
+    }
+
+    /// To a place that the caller names; `keep`: the old place stays, without its pages.
+    #[expect(clippy::too_many_arguments, reason = "the call has as many")]
     fn move_to(
         &self,
         map: &mut Map,
@@ -90,6 +102,7 @@ impl<P: Pages> AddressSpace<P> {
         mut old_length: usize,
         new_length: usize,
         target: usize,
+        keep: bool,
         limits: &Limits,
     ) -> Result<(usize, bool), Errno> {
         let new_end = target.checked_add(new_length).filter(|&end| end <= USER_END).ok_or(Errno::EINVAL)?;
@@ -106,7 +119,10 @@ impl<P: Pages> AddressSpace<P> {
             old_length = new_length;
         }
         let (found, area) = check(map, old, old_length, new_length, limits)?;
-        self.relocate(map, &found, &area, old..old.saturating_add(old_length), target..new_end)?;
+        if keep {
+            map.check_limits(&area, new_length / PAGE_SIZE, limits)?;
+        }
+        self.relocate(map, &found, &area, old..old.saturating_add(old_length), target..new_end, keep)?;
         Ok((target, area.flags.contains(AreaFlags::LOCKED) && new_length > old_length))
     }
 
@@ -118,6 +134,7 @@ impl<P: Pages> AddressSpace<P> {
         area: &Area,
         from: Range<usize>,
         to: Range<usize>,
+        keep: bool,
     ) -> Result<(), Errno> {
         if map.areas.len().saturating_add(3) > crate::MAX_MAP_COUNT {
             return Err(Errno::ENOMEM);
@@ -126,9 +143,25 @@ impl<P: Pages> AddressSpace<P> {
         self.pages().relocate(from.clone(), to.start).map_err(NoMemory::from)?;
         let moved = area.after(from.start.saturating_sub(found.start));
         map.add(to, moved)?;
+        if from.is_empty() || keep && !area.flags.contains(AreaFlags::LOCKED) {
+            return Ok(());
+        }
+        if keep {
+            // What is left has no pages that could be kept in memory.
+            let unlocked = |_: &Range<usize>, area: &mut Area| area.flags.remove(AreaFlags::LOCKED);
+            return map.change_range(&from, unlocked).map(|_| ());
+        }
         // Only the area: its pages have gone already.
         self.remove(map, &from)
     }
+}
+
+/// Room for a mapping of `length` bytes.
+fn gap(map: &Map, length: usize) -> Result<Range<usize>, Errno> {
+    let base = map.layout.map_base;
+    let within = if map.layout.bottom_up { base..USER_END } else { crate::MAP_MINIMUM..base };
+    let start = map.find_gap(within, length, map.layout.bottom_up)?;
+    Ok(start..start.saturating_add(length))
 }
 
 /// The area that is to grow from `old_length` to `new_length`, if it may.
@@ -140,8 +173,8 @@ fn check(
     limits: &Limits,
 ) -> Result<(Range<usize>, Area), Errno> {
     let (found, area) = map.areas.get(old).ok_or(Errno::EFAULT)?;
-    // A length of 0 would map a shared file once more: older than the call's manual, and not done.
-    if old_length == 0 || area.flags.contains(AreaFlags::SPECIAL) && new_length > old_length {
+    // A length of 0 maps shared memory once more; of private memory there would be nothing to see.
+    if old_length == 0 && !area.is_shared() || area.flags.contains(AreaFlags::SPECIAL) && new_length > old_length {
         return Err(Errno::EINVAL);
     }
     if old_length > found.end.saturating_sub(old) {

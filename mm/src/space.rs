@@ -54,6 +54,8 @@ impl Resident {
 pub struct AddressSpace<P: Pages> {
     pub(crate) map: RwSemaphore<Map>,
     pub(crate) resident: Resident,
+    /// The page behind the last that was touched first: where the next fault is if a program goes from page to page.
+    pub(crate) next_touch: AtomicUsize,
     pages: P,
     /// The page of zeros that reads of untouched memory see.
     zero: Frame,
@@ -80,7 +82,7 @@ impl<P: Pages> AddressSpace<P> {
         let zero = zero_page().ok_or(Errno::ENOMEM)?;
         let pages = P::new().ok_or(Errno::ENOMEM)?;
         let map = RwSemaphore::new(Rank::AddressSpace, map);
-        Ok(Arc::new(Self { map, resident: Resident::default(), pages, zero }))
+        Ok(Arc::new(Self { map, resident: Resident::default(), next_touch: AtomicUsize::new(0), pages, zero }))
     }
 
     /// The page tables.

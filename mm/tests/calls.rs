@@ -248,6 +248,25 @@ fn remap_refuses_as_linux_does() {
 }
 
 #[test]
+fn remap_leaves_the_old_place_or_maps_once_more() {
+    let _balance = Balance::new();
+    let space = space();
+    fixed(&space, 0x10_0000, PAGES_16);
+    store(&space, 0x10_3000, 9).unwrap();
+    let flags = RemapFlags::MAY_MOVE | RemapFlags::DONT_UNMAP;
+    let remap = |old, length, new, flags| space.mremap(old, length, new, flags, 0, &LIMITS);
+    assert_eq!(remap(0x10_0000, PAGES_16, PAGE_SIZE, flags), Err(Errno::EINVAL));
+    let moved = remap(0x10_0000, PAGES_16, PAGES_16, flags).unwrap();
+    assert_eq!((load(&space, moved + 0x3000), load(&space, 0x10_3000)), (Ok(9), Ok(0)));
+    let area = Area { rights: DATA, may: Rights::all(), flags: AreaFlags::SHARED, backing: common::shared_memory(4) };
+    let first = space.mmap(MapRequest { area, ..MapRequest::anonymous(4 * PAGE_SIZE, DATA) }, &LIMITS).unwrap();
+    let second = remap(first, 0, 4 * PAGE_SIZE, RemapFlags::MAY_MOVE).unwrap();
+    assert_ne!(first, second);
+    store(&space, second + PAGE_SIZE, 5).unwrap();
+    assert_eq!(load(&space, first + PAGE_SIZE), Ok(5));
+}
+
+#[test]
 fn locks_are_counted() {
     let _balance = Balance::new();
     let space = space();

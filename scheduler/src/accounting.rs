@@ -5,6 +5,7 @@
 use crate::cpus::{self, Cpu};
 use crate::kernel_thread::NEXT_ACCOUNT;
 use core::sync::atomic::{AtomicU64, Ordering};
+use sync::thread::work;
 use sync::{InterruptsOff, Rank, SpinLock, Thread};
 use time::{LOAD_PERIOD_TICKS, LoadAverage, TICK_NS};
 
@@ -33,6 +34,9 @@ pub(crate) fn sample(cpu: &Cpu, spent: u64, from_user: bool, nice: bool) {
     let thread = sync::current();
     if cpu.idle.get().is_some_and(|idle| core::ptr::eq(alloc::sync::Arc::as_ptr(idle), &raw const *thread)) {
         return;
+    }
+    if thread.wants_ticks.load(Ordering::Relaxed) {
+        thread.add_work(work::TICK);
     }
     if from_user {
         add(&thread.sampled_user, spent);

@@ -46,8 +46,10 @@ pub mod work {
     pub const RESTORE_MASK: u32 = 1 << 3;
     /// Its nice value was changed by another thread; no sleep ends for it.
     pub const SHARE: u32 = 1 << 4;
+    /// A tick of the clock found it running, and it wants to know; no sleep ends for it.
+    pub const TICK: u32 = 1 << 5;
     /// It took memory out of the kernel's reserve.
-    pub const SHORTAGE: u32 = 1 << 5;
+    pub const SHORTAGE: u32 = 1 << 6;
 }
 
 /// One flow of control with a kernel stack.
@@ -68,6 +70,8 @@ pub struct Thread {
     pub involuntary_switches: AtomicU64,
     /// Where it may run.
     pub affinity: Affinity,
+    /// Whether it wants [`work::TICK`].
+    pub wants_ticks: AtomicBool,
     /// It is giving way to another thread that should run; written by itself.
     pub preempting: AtomicBool,
     /// It is making memory free, and may use the reserve meanwhile; written by itself.
@@ -237,6 +241,7 @@ impl Thread {
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
             affinity: Affinity::all(),
+            wants_ticks: AtomicBool::new(false),
             preempting: AtomicBool::new(false),
             relieving: AtomicBool::new(false),
             machine: MachineThread {
@@ -394,6 +399,7 @@ impl Thread {
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
             affinity: Affinity::all(),
+            wants_ticks: AtomicBool::new(false),
             preempting: AtomicBool::new(false),
             relieving: AtomicBool::new(false),
             host: std::thread::current(),

@@ -117,6 +117,7 @@ pub fn pipe2(task: &Task, place: UserPtr<[i32; 2]>, flags: u32) -> Result<(), Er
     let (limit, close_on_exec) = (task.limit(RLIMIT_NOFILE), flags.contains(OpenFlags::CLOSE_ON_EXEC));
     let (reading, writing) = PipeEnd::pair()?;
     let path = vfs.anonymous_path(AnonymousKind::Pipe)?;
+    let _ = path.inode()?.shared_state::<Pipe>(|| reading.pipe().clone());
     let kept = flags - OpenFlags::CLOSE_ON_EXEC;
     let reader = vfs.anonymous_file(path.clone(), Arc::new(PipeFile(reading)), kept, &credentials);
     let writer = vfs.anonymous_file(path, Arc::new(PipeFile(writing)), kept | OpenFlags::WRITE_ONLY, &credentials);
@@ -140,7 +141,11 @@ impl FileOperations for EventFile {
             return Err(Errno::EINVAL);
         }
         let count = self.0.read(file.flags().contains(OpenFlags::NON_BLOCKING)).map_err(errno)?;
-        into.write(&count.to_ne_bytes())
+        match into.write(&count.to_ne_bytes()) {
+            Ok(8) => Ok(8),
+            // The count is taken all the same, as on Linux.
+            _ => Err(Errno::EFAULT),
+        }
     }
 
     fn write(&self, file: &OpenFile, _: &mut u64, from: &mut Reader<'_>) -> Result<usize, Errno> {

@@ -5,6 +5,7 @@ use abi::system::{CloneArgs, Rusage};
 use abi::time::Timeval;
 use core::sync::atomic::Ordering;
 use memory::{UserPtr, UserSlice};
+use task::traits::{FIXED_ADDRESSES, LINUX_32};
 use task::wait::{CloneChildren, Found, Options, Status, Which};
 use task::{Answer, CloneArguments, Task};
 use trap::UserContext;
@@ -190,6 +191,7 @@ pub fn wait4(task: &Task, pid: i32, status: UserPtr<u32>, options: u32, usage: U
         continued: options & WCONTINUED != 0,
         no_hang: options & WNOHANG != 0,
         no_wait: false,
+        own_only: options & __WNOTHREAD != 0,
         clone_children: clone_children(options),
     };
     let Some(found) = task::wait::wait(task, which, options)? else { return Ok(0) };
@@ -233,6 +235,7 @@ pub fn waitid(
         continued: options & WCONTINUED != 0,
         no_hang: options & WNOHANG != 0 || !may_block,
         no_wait: options & WNOWAIT != 0,
+        own_only: options & __WNOTHREAD != 0,
         clone_children: clone_children(options),
     };
     let found = task::wait::wait(task, which, wanted)?;
@@ -285,6 +288,15 @@ pub fn getpgrp(task: &Task) -> usize {
     task.process.group() as usize
 }
 
+/// vhangup(2). EPERM without CAP_SYS_TTY_CONFIG.
+pub fn vhangup(task: &Task) -> Result<(), Errno> {
+    if !task.credentials().has(vfs::Capabilities::SYS_TTY_CONFIG) {
+        return Err(Errno::EPERM);
+    }
+    terminals::hang_up_of(&task.process);
+    Ok(())
+}
+
 pub fn setsid(task: &Task) -> Result<usize, Errno> {
     task::groups::new_session(&task.process).map(|session| session as usize)
 }
@@ -319,10 +331,12 @@ pub fn arch_prctl(_: &Task, code: u32, address: u64) -> Result<(), Errno> {
     }
 }
 
-/// personality(2): only Linux's own, with or without ADDR_NO_RANDOMIZE asked about.
-pub fn personality(_: &Task, persona: u32) -> Result<usize, Errno> {
-    match persona {
-        0 | 0xffff_ffff => Ok(0),
+/// personality(2): Linux's own, or its own on 32 bits, and ADDR_NO_RANDOMIZE. Answers the old one.
+pub fn personality(task: &Task, persona: u32) -> Result<usize, Errno> {
+    let personality = &task.traits.personality;
+    match persona & !FIXED_ADDRESSES {
+        0 | LINUX_32 => Ok(personality.swap(persona, Ordering::Relaxed) as usize),
+        _ if persona == u32::MAX => Ok(personality.load(Ordering::Relaxed) as usize),
         _ => {
             task::stub("personality: other than Linux");
             Err(Errno::EINVAL)

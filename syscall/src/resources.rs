@@ -73,7 +73,7 @@ fn change_limit(task: &Task, target: &Task, which: u32, wanted: Option<Rlimit>) 
     limits.set(which, Limit { soft: wanted.soft, hard: wanted.hard });
     drop(limits);
     if which == RLIMIT_CPU {
-        task::clock_timers::enforce_limit(&target.process)?;
+        task::limits::watch_processor_time(&target.process);
     }
     Ok(before)
 }

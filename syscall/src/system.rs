@@ -4,18 +4,22 @@ use abi::Errno;
 use abi::raw::general::{GRND_INSECURE, GRND_NONBLOCK, GRND_RANDOM};
 use abi::system::{Sysinfo, Utsname};
 use alloc::collections::VecDeque;
+use core::sync::atomic::Ordering;
 use memory::{UserPtr, UserSlice};
 use task::names::{self, Which, padded};
+use task::traits::{FIXED_ADDRESSES, LINUX_32};
 use task::{Answer, Failure, Restart, Task};
 use vfs::Capabilities;
 
-pub fn uname(_: &Task, buffer: UserPtr<Utsname>) -> Result<(), Errno> {
+pub fn uname(task: &Task, buffer: UserPtr<Utsname>) -> Result<(), Errno> {
+    let small = task.traits.personality.load(Ordering::Relaxed) & !FIXED_ADDRESSES == LINUX_32;
+    let machine = if small { "i686" } else { names::MACHINE };
     buffer.write(&Utsname {
         sysname: padded(names::TYPE.as_bytes()),
         nodename: names::get(Which::Host),
         release: padded(names::RELEASE.as_bytes()),
         version: padded(names::VERSION.as_bytes()),
-        machine: padded(names::MACHINE.as_bytes()),
+        machine: padded(machine.as_bytes()),
         domainname: names::get(Which::Domain),
     })
 }
@@ -49,6 +53,7 @@ pub fn sysinfo(_: &Task, buffer: UserPtr<Sysinfo>) -> Result<(), Errno> {
         uptime: (sync::now() / 1_000_000_000) as i64,
         totalram: sum(|zone| zone.managed),
         freeram: sum(|zone| zone.free),
+        sharedram: crate::pipes::vfs()?.cached_pages().1 * page,
         loads: scheduler::load_average().for_sysinfo(),
         procs: task::tree::task_count().min(usize::from(u16::MAX)) as u16,
         mem_unit: 1,

@@ -75,7 +75,7 @@ mod paste_number {
         clock_settime = __NR_clock_settime; gettimeofday = __NR_gettimeofday; settimeofday = __NR_settimeofday; time = __NR_time;
         alarm = __NR_alarm; setitimer = __NR_setitimer; getitimer = __NR_getitimer;
         uname = __NR_uname; sysinfo = __NR_sysinfo; getcpu = __NR_getcpu; getrandom = __NR_getrandom; reboot = __NR_reboot;
-        sethostname = __NR_sethostname; setdomainname = __NR_setdomainname; syslog = __NR_syslog;
+        sethostname = __NR_sethostname; setdomainname = __NR_setdomainname; syslog = __NR_syslog; vhangup = __NR_vhangup;
         getrlimit = __NR_getrlimit; setrlimit = __NR_setrlimit; prlimit64 = __NR_prlimit64; getrusage = __NR_getrusage; times = __NR_times;
         getpriority = __NR_getpriority; setpriority = __NR_setpriority; sched_getaffinity = __NR_sched_getaffinity;
         sched_setaffinity = __NR_sched_setaffinity; sched_getscheduler = __NR_sched_getscheduler; sched_getparam = __NR_sched_getparam;
@@ -119,6 +119,7 @@ rows! {
     getpgid 132 => process::getpgid;
     getpgrp 65 => process::getpgrp;
     setsid 66 => process::setsid;
+    vhangup 111 => process::vhangup;
     getsid 147 => process::getsid;
     arch_prctl 384 => process::arch_prctl;
     prctl 172 => process_control::prctl;

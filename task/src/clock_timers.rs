@@ -1,11 +1,11 @@
-//! Timers on any clock: POSIX timers (timer_create(2)), ITIMER_VIRTUAL and ITIMER_PROF, RLIMIT_CPU.
+//! Timers on any clock: POSIX timers (timer_create(2)), ITIMER_VIRTUAL and ITIMER_PROF.
 //!
 //! **Overruns.** A POSIX timer's signal is queued once. Until it has been taken the timer is not armed again; whoever takes it counts how
 //! often the timer would have expired meanwhile ([`taken`]), puts that into the signal, and arms the timer. A signal that came to
 //! nothing, since it is ignored, is never taken; then the timer goes on by itself, no faster than the tick.
 //!
-//! **Clocks of processor time** advance only while threads run, and no interrupt comes when they reach an instant. Such a timer looks at
-//! its clock when it could have got there at the earliest, at most once a tick, and more and more rarely while nothing runs.
+//! **Clocks of processor time** advance only while threads run, and no interrupt comes when they reach an instant. A process that has such
+//! timers asks for the tick's attention ([`crate::limits::watch_processor_time`]), and looks at them before it goes on in user mode.
 use crate::due::{self, Due};
 use crate::process::Process;
 use crate::realtime::{Deadline, Listed};
@@ -15,16 +15,13 @@ use crate::timers::Setting;
 use crate::tree::{self, Pid};
 use crate::usage::{self, Usage};
 use abi::Errno;
-use abi::raw::general::{RLIMIT_CPU, RLIMIT_SIGPENDING, SIGKILL, SIGXCPU};
-use alloc::collections::BTreeMap;
+use abi::raw::general::RLIMIT_SIGPENDING;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicBool, Ordering};
 use scheduler::Timer;
 use sync::{Once, Preempt, Rank, SpinLock};
-use time::{Interval, NANOSECONDS_PER_SECOND, Start, TICK_NS};
-
-/// How seldom a clock that stands still is looked at, in ticks.
-const RAREST: u64 = 16;
+use time::{Interval, Start, TICK_NS};
 
 /// Which processor time counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +55,6 @@ pub enum Event {
     Signal { signal: u32, value: u64, thread: Option<Pid> },
     /// An interval timer's signal, without more.
     Interval { signal: u32 },
-    /// RLIMIT_CPU: SIGXCPU each second from the soft limit on, SIGKILL at the hard one.
-    Limit,
 }
 
 #[derive(Debug, Default)]
@@ -69,9 +64,6 @@ struct State {
     pending: bool,
     /// Of the signal that was taken last.
     overrun: i32,
-    /// What the clock showed at the last look, and how many ticks until the next.
-    last: u64,
-    ticks: u64,
 }
 
 /// One timer.
@@ -99,7 +91,27 @@ pub(crate) struct Table {
     timers: BTreeMap<i32, Arc<ClockTimer>>,
     next: i32,
     interval: [Option<Arc<ClockTimer>>; 2],
-    limit: Option<Arc<ClockTimer>>,
+    /// POSIX timers on clocks of processor time, which each tick looks at.
+    counting: BTreeSet<i32>,
+}
+
+impl Table {
+    /// Whether a tick has something to look at.
+    pub(crate) fn counts_processor_time(&self) -> bool {
+        !self.counting.is_empty() || self.interval.iter().any(Option::is_some)
+    }
+
+    /// The first timer on a clock of processor time from `key` on, and the key behind it; interval timers have the keys 0 and 1.
+    fn counting_from(&self, key: u64) -> Option<(Arc<ClockTimer>, u64)> {
+        for place in key..2 {
+            if let Some(timer) = self.interval.get(place as usize).and_then(Option::as_ref) {
+                return Some((timer.clone(), place + 1));
+            }
+        }
+        let from = i32::try_from(key.saturating_sub(2)).ok()?;
+        let id = *self.counting.range(from..).next()?;
+        Some((self.timers.get(&id)?.clone(), id as u64 + 3))
+    }
 }
 
 impl ClockTimer {
@@ -136,7 +148,12 @@ impl ClockTimer {
         }
     }
 
-    fn arm(&self, state: &mut State, now: u64) {
+    fn counts_processor_time(&self) -> bool {
+        matches!(self.clock, TimerClock::Process(..) | TimerClock::Thread(..))
+    }
+
+    /// Has the interrupt come at the deadline; the tick sees to processor time.
+    fn arm(&self, state: &State) {
         let Some(timer) = self.timer.get() else { return };
         let Some(deadline) = state.interval.deadline().filter(|_| self.event != Event::Nothing) else {
             timer.disarm();
@@ -147,12 +164,7 @@ impl ClockTimer {
                 scheduler::clock().monotonic_of_realtime(time::Timespec::from_ns(deadline))
             }
             TimerClock::Real | TimerClock::Monotonic => deadline,
-            TimerClock::Process(..) | TimerClock::Thread(..) => {
-                state.ticks = if now == state.last { (state.ticks * 2).clamp(1, RAREST) } else { 1 };
-                state.last = now;
-                let earliest = deadline.saturating_sub(now) / scheduler::cpu_count() as u64;
-                sync::now().saturating_add(earliest.max(state.ticks * TICK_NS))
-            }
+            TimerClock::Process(..) | TimerClock::Thread(..) => return,
         });
     }
 
@@ -173,7 +185,7 @@ impl ClockTimer {
         let mut state = self.state.lock();
         state.interval.set(start, period, now);
         (state.pending, state.overrun) = (false, 0);
-        self.arm(&mut state, now);
+        self.arm(&state);
         before
     }
 
@@ -184,7 +196,7 @@ impl ClockTimer {
         if core::mem::take(&mut state.pending) {
             let times = state.interval.expire(now);
             state.overrun = i32::try_from(times.saturating_sub(1)).unwrap_or(i32::MAX);
-            self.arm(&mut state, now);
+            self.arm(&state);
         }
         state.overrun
     }
@@ -223,53 +235,9 @@ impl ClockTimer {
                 let period = state.interval.period();
                 state.interval.set(Some(Start::At(later)), period, now);
             }
-            self.arm(&mut state, now);
+            self.arm(&state);
         }
     }
-}
-
-impl ClockTimer {
-    /// The process has run for as long as one of its limits allows.
-    fn limit_reached(&self, process: &Arc<Process>, now: u64) {
-        let seconds = now / NANOSECONDS_PER_SECOND;
-        let (signal, next) = {
-            let mut limits = process.limits.lock();
-            let Some(mut limit) = limits.get(RLIMIT_CPU) else { return };
-            if seconds >= limit.hard {
-                (Some(SIGKILL), None)
-            } else if seconds >= limit.soft.max(1) {
-                limit.soft = seconds.saturating_add(1);
-                limits.set(RLIMIT_CPU, limit);
-                (Some(SIGXCPU), Some(limit.soft.min(limit.hard)))
-            } else {
-                (None, Some(limit.soft.max(1).min(limit.hard)))
-            }
-        };
-        if let Some(next) = next {
-            self.set(Some(Start::At(next.saturating_mul(NANOSECONDS_PER_SECOND))), 0);
-        }
-        if let Some(signal) = signal {
-            let _ = send_to_process(process, signal, Information::kernel());
-        }
-    }
-}
-
-/// Has RLIMIT_CPU kept from now on, as it is set. ENOMEM.
-pub fn enforce_limit(process: &Arc<Process>) -> Result<(), Errno> {
-    let limit = process.limits.lock().get(RLIMIT_CPU).map_or(u64::MAX, |limit| limit.soft.max(1).min(limit.hard));
-    let existing = process.timers.lock().others.limit.clone();
-    let timer = match existing {
-        Some(timer) => timer,
-        None if limit == u64::MAX => return Ok(()),
-        None => {
-            let clock = TimerClock::Process(Arc::downgrade(process), Portion::All);
-            let made = ClockTimer::new(-1, process, clock, Event::Limit)?;
-            process.timers.lock().others.limit.get_or_insert(made).clone()
-        }
-    };
-    let start = (limit != u64::MAX).then_some(Start::At(limit.saturating_mul(NANOSECONDS_PER_SECOND)));
-    timer.set(start, 0);
-    Ok(())
 }
 
 impl Due for ClockTimer {
@@ -279,19 +247,15 @@ impl Due for ClockTimer {
         let mut state = self.state.lock();
         if state.pending || state.interval.deadline().is_none_or(|deadline| deadline > now) {
             if !state.pending {
-                self.arm(&mut state, now);
+                self.arm(&state);
             }
             return;
         }
         match self.event {
             Event::Nothing => {}
-            Event::Limit => {
-                drop(state);
-                self.limit_reached(&process, now);
-            }
             Event::Interval { signal } => {
                 state.interval.expire(now);
-                self.arm(&mut state, now);
+                self.arm(&state);
                 drop(state);
                 let _ = send_to_process(&process, signal, Information::kernel());
             }
@@ -306,11 +270,21 @@ impl Due for ClockTimer {
 
 impl Deadline for ClockTimer {
     fn clock_was_set(&self) {
-        let now = self.now();
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         if !state.pending && self.absolute.load(Ordering::Relaxed) {
-            self.arm(&mut state, now);
+            self.arm(&state);
         }
+    }
+}
+
+/// A tick has found the process running: does what is due by clocks of processor time.
+pub(crate) fn tick(process: &Process) {
+    let mut key = 0;
+    loop {
+        let next = process.timers.lock().others.counting_from(key);
+        let Some((timer, after)) = next else { return };
+        timer.due();
+        key = after;
     }
 }
 
@@ -332,7 +306,16 @@ pub fn create(task: &Task, clock: TimerClock, event: impl FnOnce(i32) -> Event) 
         id
     };
     let made = ClockTimer::new(id, process, clock, event(id))?;
-    process.timers.lock().others.timers.insert(id, made);
+    let counts = made.counts_processor_time();
+    let mut timers = process.timers.lock();
+    timers.others.timers.insert(id, made);
+    if counts {
+        timers.others.counting.insert(id);
+    }
+    drop(timers);
+    if counts {
+        crate::limits::watch_processor_time(process);
+    }
     Ok(id)
 }
 
@@ -357,13 +340,19 @@ pub fn overrun(process: &Process, id: i32) -> Result<i32, Errno> {
 
 /// timer_delete(2). EINVAL.
 pub fn delete(process: &Process, id: i32) -> Result<(), Errno> {
-    let gone = process.timers.lock().others.timers.remove(&id);
+    let mut timers = process.timers.lock();
+    let gone = timers.others.timers.remove(&id);
+    timers.others.counting.remove(&id);
+    drop(timers);
     gone.map(drop).ok_or(Errno::EINVAL)
 }
 
 /// An exec ends all POSIX timers; interval timers go on.
 pub(crate) fn end_for_exec(process: &Process) {
-    let gone = core::mem::take(&mut process.timers.lock().others.timers);
+    let mut timers = process.timers.lock();
+    let gone = core::mem::take(&mut timers.others.timers);
+    timers.others.counting.clear();
+    drop(timers);
     drop(gone);
 }
 
@@ -386,7 +375,9 @@ fn interval_timer(process: &Arc<Process>, portion: Portion, signal: u32) -> Resu
     }
     let clock = TimerClock::Process(Arc::downgrade(process), portion);
     let made = ClockTimer::new(-1, process, clock, Event::Interval { signal })?;
-    Ok(process.timers.lock().others.interval[place].get_or_insert(made).clone())
+    let timer = process.timers.lock().others.interval[place].get_or_insert(made).clone();
+    crate::limits::watch_processor_time(process);
+    Ok(timer)
 }
 
 /// setitimer(2) of the two that count processor time: answers how it stood. ENOMEM.

@@ -118,7 +118,7 @@ pub fn execute(task: &Task, context: &mut UserContext, request: Request<'_>) -> 
         arguments: &arguments,
         credentials: &credentials,
         limits: limits_of(task),
-        entropy: RANDOMISE.load(Ordering::Relaxed).then(crate::random::words),
+        entropy: (randomises() && task.traits.allows_random_addresses(secure)).then(crate::random::words),
         random,
         secure,
     })?;
@@ -140,7 +140,6 @@ pub fn execute(task: &Task, context: &mut UserContext, request: Request<'_>) -> 
         code: loaded.code,
         data: loaded.data,
         file: file.opened(),
-        secure,
     });
     let left = task.set_space(Some(loaded.space));
     exit::note_resident_peak(task, left.as_deref());

@@ -114,6 +114,7 @@ pub fn clone_observed(
     if let Some(own) = parent.thread() {
         thread.affinity.inherit(&own.affinity, scheduler::cpu_count());
     }
+    thread.wants_ticks.store(crate::limits::is_watched(&child.process), Ordering::Relaxed);
     child.attach_thread(thread.clone());
     if has(CLONE_PARENT_SETTID) {
         // The child exists whether the word can be written or not, as on Linux.
@@ -121,10 +122,6 @@ pub fn clone_observed(
     }
     enter_tree(parent, &child, flags, reserved)?;
     observe(&child.process);
-    if !has(CLONE_THREAD) && child.limit(RLIMIT_CPU) != crate::limits::INFINITY {
-        // Without memory for the timer the child runs on, as one that has not been looked at yet.
-        let _ = crate::clock_timers::enforce_limit(&child.process);
-    }
     scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), child.policy.get())
         .ok_or(Errno::ENOMEM)?;
     if let Some(vfork) = vfork {

@@ -1,11 +1,49 @@
 //! Resource limits (getrlimit(2)).
+use crate::process::Process;
+use crate::task::Task;
+use crate::{signals, tree, usage};
 use abi::raw::general::{
-    RLIM_NLIMITS, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC,
-    RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK,
+    RLIM_NLIMITS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC,
+    RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, SIGKILL, SIGXCPU,
 };
+use core::sync::atomic::Ordering;
 
 /// No limit.
 pub const INFINITY: u64 = u64::MAX;
+
+/// Whether ticks that find the process running have something to look at: RLIMIT_CPU, or timers on clocks of processor time.
+pub(crate) fn is_watched(process: &Process) -> bool {
+    let limited = process.limits.lock().soft(RLIMIT_CPU) != INFINITY;
+    limited || process.timers.lock().others.counts_processor_time()
+}
+
+/// Has the threads of a process look at what it has used, from the next tick on, where something depends on it.
+pub fn watch_processor_time(process: &Process) {
+    let watched = is_watched(process);
+    for thread in tree::lock().threads(process.pid).filter_map(|task| task.thread()) {
+        thread.wants_ticks.store(watched, Ordering::Relaxed);
+    }
+}
+
+/// Before the running task enters user mode, a tick having found it running: SIGXCPU at the soft limit and each second after it,
+/// SIGKILL at the hard one (setrlimit(2)).
+pub(crate) fn check_processor_time(task: &Task) {
+    let process = &task.process;
+    let Some(limit) = process.limits.lock().get(RLIMIT_CPU) else { return };
+    if limit.soft == INFINITY {
+        return;
+    }
+    let used = usage::of_process(process).total() / 1_000_000_000;
+    let signal = if used >= limit.hard {
+        SIGKILL
+    } else if used >= limit.soft {
+        process.limits.lock().set(RLIMIT_CPU, Limit { soft: used.saturating_add(1), ..limit });
+        SIGXCPU
+    } else {
+        return;
+    };
+    let _ = signals::send_to_process(process, signal, signals::Information::kernel());
+}
 
 /// One resource's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,12 +37,15 @@ pub fn set(time: Timespec) -> bool {
     }
     let mut from = 0;
     // One by one, since a deadline that goes meanwhile takes the lock.
-    let next = |from| ALL.lock().range(from..).next().map(|(&key, deadline)| (key, deadline.upgrade()));
-    while let Some((key, deadline)) = next(from) {
+    while let Some((key, deadline)) = next_from(from) {
         from = key + 1;
         if let Some(deadline) = deadline {
             deadline.clock_was_set();
         }
     }
     true
+}
+
+fn next_from(key: usize) -> Option<(usize, Option<Arc<dyn Deadline>>)> {
+    ALL.lock().range(key..).next().map(|(&key, deadline)| (key, deadline.upgrade()))
 }

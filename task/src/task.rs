@@ -59,8 +59,6 @@ pub struct ExecImage {
     pub code: Range<u64>,
     pub data: Range<u64>,
     pub file: Arc<vfs::OpenFile>,
-    /// It gained rights by being executed: others may not look at it.
-    pub secure: bool,
 }
 
 /// What restart_syscall(2) goes on with.

@@ -42,14 +42,30 @@ pub struct ThreadTraits {
     /// PR_SET_TIMERSLACK, and what it goes back to. Sleeps end exactly here, so nothing depends on it.
     pub timer_slack: AtomicU64,
     pub default_timer_slack: u64,
+    /// Whom it takes the kernel for (personality(2)): Linux, or Linux on 32 bits, with flags.
+    pub personality: AtomicU32,
 }
 
+/// Linux on a machine of 32 bits, as far as uname(2) tells.
+pub const LINUX_32: u32 = 8;
+/// A flag of a personality: programs get the same addresses each time (`ADDR_NO_RANDOMIZE`).
+pub const FIXED_ADDRESSES: u32 = 0x4_0000;
+
 impl ThreadTraits {
+    /// Whether programs that it executes may have other addresses each time; `secure` ones are not to be told.
+    pub(crate) fn allows_random_addresses(&self, secure: bool) -> bool {
+        if secure {
+            self.personality.fetch_and(!FIXED_ADDRESSES, Ordering::Relaxed);
+        }
+        self.personality.load(Ordering::Relaxed) & FIXED_ADDRESSES == 0
+    }
+
     pub(crate) fn initial() -> Self {
         Self {
             no_new_privileges: AtomicBool::new(false),
             timer_slack: AtomicU64::new(TIMER_SLACK),
             default_timer_slack: TIMER_SLACK,
+            personality: AtomicU32::new(0),
         }
     }
 
@@ -59,6 +75,7 @@ impl ThreadTraits {
             no_new_privileges: AtomicBool::new(parent.no_new_privileges.load(Ordering::Relaxed)),
             timer_slack: AtomicU64::new(slack),
             default_timer_slack: slack,
+            personality: AtomicU32::new(parent.personality.load(Ordering::Relaxed)),
         }
     }
 }

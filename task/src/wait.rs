@@ -27,7 +27,8 @@ pub struct Options {
     pub no_hang: bool,
     /// Leaves the child waitable.
     pub no_wait: bool,
-    /// Children of this thread alone, not of its whole process (`__WNOTHREAD`): all are the process's here, so only noted.
+    /// Children that this thread made alone, not its whole process (`__WNOTHREAD`).
+    pub own_only: bool,
     pub clone_children: CloneChildren,
 }
 
@@ -82,7 +83,7 @@ impl Status {
 /// Waits for a child of `task`'s process. `None` where WNOHANG was given and none has changed. ECHILD; interrupted by signals.
 pub fn wait(task: &Task, which: Which, options: Options) -> Result<Option<Found>, Failure> {
     let process = &task.process;
-    let look = || match look(process, which, options) {
+    let look = || match look(task, which, options) {
         Ok(Some(found)) => Some(Ok(Some(found))),
         Ok(None) if options.no_hang => Some(Ok(None)),
         Ok(None) => None,
@@ -95,13 +96,22 @@ pub fn wait(task: &Task, which: Which, options: Options) -> Result<Option<Found>
     }
 }
 
-fn look(process: &Process, which: Which, options: Options) -> Result<Option<Found>, Errno> {
+fn look(task: &Task, which: Which, options: Options) -> Result<Option<Found>, Errno> {
+    let process = &*task.process;
     let mut tree = tree::lock();
     let node = tree.node(process.pid).ok_or(Errno::ECHILD)?;
     let mut candidates = false;
     let mut ended = None;
     let mut changed = None;
+    let is_own = |child: &Process| {
+        // Children of threads that have ended are the first's.
+        let maker = child.made_by.load(Ordering::Relaxed);
+        maker == task.tid() || node.leader.tid() == task.tid() && !node.threads.contains(&maker)
+    };
     let mut consider = |child: &Arc<Process>| {
+        if options.own_only && !is_own(child) {
+            return false;
+        }
         candidates = true;
         if child.is_zombie() {
             if options.exited && ended.is_none() {

@@ -2,7 +2,7 @@
 use crate::opening::Opening;
 use crate::settings::{self, Form};
 use crate::terminal::Terminal;
-use crate::{caller, owners};
+use crate::{caller, modem, owners};
 use abi::Errno;
 use abi::raw::general::{SIGINT, SIGQUIT, SIGTSTP, TCIFLUSH, TCIOFLUSH, TCOFLUSH};
 use abi::raw::ioctl::*;
@@ -19,6 +19,9 @@ const N_TTY: u32 = 0;
 pub fn of_line(opening: &Opening, file: &OpenFile, command: u32, argument: usize) -> Result<usize, Errno> {
     opening.check_line().map_err(|error| if command == TIOCSPGRP { Errno::ENOTTY } else { error })?;
     let terminal = &opening.terminal;
+    if let Some(answer) = modem::control(terminal, command, argument) {
+        return answer;
+    }
     match command {
         TCXONC | TCFLSH | TCSBRK | TCSBRKP | TIOCSBRK | TIOCCBRK => flow(opening, command, argument),
         TIOCINQ => {
@@ -107,12 +110,7 @@ fn flow(opening: &Opening, command: u32, argument: usize) -> Result<usize, Errno
             if command != TIOCCBRK {
                 opening.drain()?;
             }
-            // A pseudo-terminal has no line on which to send a break; with an argument, TCSBRK only waits (tcdrain(3)).
-            let only_waits = command == TCSBRK && argument != 0;
-            if !terminal.is_pair() && !only_waits {
-                task::stub("terminals: breaks");
-                return Err(Errno::EINVAL);
-            }
+            modem::send_break(terminal, command, argument)?;
         }
     }
     Ok(0)

@@ -96,3 +96,10 @@ pub fn controlling_terminal(process: &Process) -> Option<(DeviceNumber, Option<P
     let terminal = session::terminal_of(process)?;
     Some((terminal.number(), terminal.owners().1))
 }
+
+/// Hangs up a process's controlling terminal, if it has one (`vhangup(2)`).
+pub fn hang_up_of(process: &Process) {
+    if let Some(terminal) = session::terminal_of(process) {
+        terminal.hang_up();
+    }
+}

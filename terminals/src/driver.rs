@@ -18,28 +18,43 @@ pub trait Driver: Send + Sync {
     fn moved(&self) -> &PollQueue;
     /// Speed and format of the line.
     fn configure(&self, termios: &Termios);
+    /// Holds the line low, or lets it go.
+    fn set_break(&self, on: bool);
+    /// The modem's lines (TIOCM_*).
+    fn modem(&self) -> u32;
+    /// Raises and lowers some of them.
+    fn change_modem(&self, raise: u32, lower: u32);
 }
 
-/// Bytes that came in and have not been through the line discipline. Filled by interrupts.
+/// What came in from a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    Byte(u8),
+    /// A byte with a parity or framing error.
+    Damaged(u8),
+    Break,
+}
+
+/// What came in and has not been through the line discipline. Filled by interrupts.
 pub struct Received {
-    bytes: SpinLock<VecDeque<u8>, InterruptsOff>,
+    queue: SpinLock<VecDeque<Arrival>, InterruptsOff>,
     arrived: PollQueue,
 }
 
 impl Received {
     /// Room for `capacity` bytes; more are lost, as on a line without flow control. ENOMEM.
     pub fn new(capacity: usize) -> Result<Self, Errno> {
-        let mut bytes = VecDeque::new();
-        bytes.try_reserve_exact(capacity).map_err(|_| Errno::ENOMEM)?;
-        Ok(Self { bytes: SpinLock::new(Rank::DeviceQueue, bytes), arrived: PollQueue::new() })
+        let mut queue = VecDeque::new();
+        queue.try_reserve_exact(capacity).map_err(|_| Errno::ENOMEM)?;
+        Ok(Self { queue: SpinLock::new(Rank::DeviceQueue, queue), arrived: PollQueue::new() })
     }
 
-    /// Keeps bytes, as far as there is room. Any context but NMI.
-    pub fn put(&self, bytes: &[u8]) {
-        let mut kept = self.bytes.lock();
-        let room = kept.capacity() - kept.len();
-        kept.extend(bytes.iter().take(room));
-        drop(kept);
+    /// Keeps what came in, as far as there is room. Any context but NMI.
+    pub fn put(&self, arrivals: impl Iterator<Item = Arrival>) {
+        let mut queue = self.queue.lock();
+        let room = queue.capacity() - queue.len();
+        queue.extend(arrivals.take(room));
+        drop(queue);
         self.arrived.wake_all();
     }
 
@@ -47,19 +62,21 @@ impl Received {
         &self.arrived
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.lock().is_empty()
+    pub(crate) fn first(&self) -> Option<Arrival> {
+        self.queue.lock().front().copied()
     }
 
-    /// Copies the oldest bytes, which stay.
+    /// Copies the oldest good bytes, up to the first of another kind; all stay.
     pub(crate) fn peek(&self, into: &mut [u8]) -> usize {
-        let kept = self.bytes.lock();
-        into.iter_mut().zip(kept.iter()).map(|(place, byte)| *place = *byte).count()
+        let queue = self.queue.lock();
+        let bytes =
+            queue.iter().map_while(|arrival| if let Arrival::Byte(byte) = arrival { Some(*byte) } else { None });
+        into.iter_mut().zip(bytes).map(|(place, byte)| *place = byte).count()
     }
 
     pub(crate) fn remove(&self, count: usize) {
-        let mut kept = self.bytes.lock();
-        let count = count.min(kept.len());
-        kept.drain(..count);
+        let mut queue = self.queue.lock();
+        let count = count.min(queue.len());
+        queue.drain(..count);
     }
 }

@@ -32,6 +32,7 @@ mod devices;
 mod driver;
 mod hang_up;
 mod master;
+mod modem;
 mod opening;
 mod owners;
 mod serve;
@@ -41,6 +42,6 @@ mod terminal;
 mod transfer;
 mod turn;
 
-pub use devices::{add_line, console, controlling_terminal, register, set_console};
-pub use driver::{Driver, Received};
+pub use devices::{add_line, console, controlling_terminal, hang_up_of, register, set_console};
+pub use driver::{Arrival, Driver, Received};
 pub use terminal::Terminal;

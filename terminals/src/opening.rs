@@ -3,11 +3,12 @@ use crate::terminal::{State, Terminal};
 use crate::{caller, control, session};
 use abi::Errno;
 use abi::file::{OpenFlags, PollEvents};
+use abi::time::Timespec;
 use alloc::sync::Arc;
 use memory::{Reader, Writer};
 use sync::Registrations;
 use tty::Effects;
-use vfs::{FileOperations, OpenFile};
+use vfs::{FileOperations, OpenFile, Times};
 
 /// An opening of a line, by its own name or as the console.
 pub struct Opening {
@@ -54,13 +55,29 @@ pub(crate) fn may_wait(file: &OpenFile) -> bool {
     !file.flags().contains(OpenFlags::NON_BLOCKING)
 }
 
+/// Notes that the terminal is in use, for idle times; in steps of eight seconds, so that nobody can measure what is typed
+/// (tty_update_time).
+fn touch(file: &OpenFile, which: impl FnOnce(&mut Times) -> &mut Timespec) {
+    let now = file.inode().superblock().now();
+    file.inode().change_times(|times| {
+        let time = which(times);
+        if (time.seconds ^ now.seconds) & !7 != 0 {
+            time.seconds = now.seconds;
+        }
+    });
+}
+
 impl FileOperations for Opening {
     fn read(&self, file: &OpenFile, _: &mut u64, into: &mut Writer<'_>) -> Result<usize, Errno> {
-        self.take(into, may_wait(file))
+        let count = self.take(into, may_wait(file))?;
+        touch(file, |times| &mut times.accessed);
+        Ok(count)
     }
 
     fn write(&self, file: &OpenFile, _: &mut u64, from: &mut Reader<'_>) -> Result<usize, Errno> {
-        self.give(from, may_wait(file))
+        let count = self.give(from, may_wait(file))?;
+        touch(file, |times| &mut times.modified);
+        Ok(count)
     }
 
     fn poll(&self, _: &OpenFile, registrations: Option<&mut Registrations>) -> PollEvents {

@@ -1,4 +1,5 @@
 //! The thread of a device's line.
+use crate::driver::Arrival;
 use crate::terminal::{Device, Terminal};
 use alloc::sync::Arc;
 use sync::Registrations;
@@ -20,7 +21,7 @@ fn serve(terminal: &Terminal, device: &Device) {
         return;
     }
     loop {
-        let input = || !device.received.is_empty() && terminal.look(|state| state.discipline().accepts_input());
+        let input = || device.received.first().is_some() && terminal.look(|state| state.discipline().accepts_input());
         let _ = registrations.wait(None, || (input() || terminal.could_pass_on()).then_some(()));
         receive(terminal, device);
         if terminal.could_pass_on() {
@@ -36,9 +37,19 @@ fn serve(terminal: &Terminal, device: &Device) {
 /// Takes what came in through the line discipline, as far as it takes it.
 fn receive(terminal: &Terminal, device: &Device) {
     let mut piece = [0; 256];
-    loop {
-        let length = device.received.peek(&mut piece);
-        let taken = terminal.act(|state, effects| state.discipline().receive(&piece[..length], effects));
+    while let Some(first) = device.received.first() {
+        let taken = terminal.act(|state, effects| {
+            let discipline = state.discipline();
+            match first {
+                Arrival::Byte(_) => {
+                    let length = device.received.peek(&mut piece);
+                    return discipline.receive(&piece[..length], effects);
+                }
+                Arrival::Damaged(byte) => discipline.receive_damaged(byte, effects),
+                Arrival::Break => discipline.receive_break(effects),
+            }
+            1
+        });
         device.received.remove(taken);
         if taken == 0 {
             return;

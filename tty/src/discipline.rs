@@ -168,6 +168,10 @@ impl LineDiscipline {
             self.before_echo();
             self.echo(byte);
         }
+        // So that it is not taken for the mark of a damaged byte (PARMRK).
+        if byte == 0xFF && self.termios.input_has(raw::PARMRK) {
+            self.input.push(byte);
+        }
         self.input.push(byte);
     }
 
@@ -200,11 +204,7 @@ impl LineDiscipline {
         } else {
             return false;
         };
-        effects.signals.add(signal);
-        if !self.termios.local_has(raw::NOFLSH) {
-            self.discard_input(effects);
-            self.discard_output(effects);
-        }
+        self.signal(signal, effects);
         if self.termios.input_has(raw::IXON) {
             self.start(effects);
         }
@@ -212,6 +212,15 @@ impl LineDiscipline {
             self.echo(byte);
         }
         true
+    }
+
+    /// Sends a signal and, unless told not to, throws away what is queued.
+    pub(crate) fn signal(&mut self, signal: Signal, effects: &mut Effects) {
+        effects.signals.add(signal);
+        if !self.termios.local_has(raw::NOFLSH) {
+            self.discard_input(effects);
+            self.discard_output(effects);
+        }
     }
 
     /// Carriage returns and newlines as the settings map them; then canonical input's characters, or the byte itself.

@@ -20,7 +20,7 @@
 //! **Why not** an echo buffer with deferred operations as Linux has: its driver may refuse a byte at any time. Here the
 //! output queue belongs to the discipline, so an echo is laid out the moment it is made, and the column is always right.
 //!
-//! Not done: marking of parity errors and breaks (PARMRK), EXTPROC.
+//! Not done: EXTPROC.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -29,6 +29,7 @@ extern crate alloc;
 
 mod bytes;
 mod canonical;
+mod damage;
 mod discipline;
 mod effects;
 mod erase;

@@ -160,7 +160,7 @@ impl LineDiscipline {
     /// Finds the bytes that need more than queueing and echoing.
     pub(crate) fn find_special(&mut self) {
         let termios = &self.termios;
-        let looks_at = raw::ISTRIP | raw::IUCLC | raw::IGNCR | raw::ICRNL | raw::INLCR | raw::IXON;
+        let looks_at = raw::ISTRIP | raw::IUCLC | raw::IGNCR | raw::ICRNL | raw::INLCR | raw::IXON | raw::PARMRK;
         self.raw = !termios.input_has(looks_at) && !termios.local_has(raw::ICANON | raw::ISIG | raw::ECHO);
         self.special = [0; 4];
         let mut add = |byte: u8| {

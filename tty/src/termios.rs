@@ -83,7 +83,26 @@ impl Termios {
         Self { control: raw::B38400 | raw::CS8 | raw::CREAD, ..Self::default() }
     }
 
-    /// What its master shows; nothing heeds it.
+    /// What a serial line starts with that is the console, by the options of `console=ttyS0,OPTIONS` (Linux's
+    /// Documentation/admin-guide/serial-console.rst): speed, parity (`n`, `o`, `e`), data bits, `r` for flow control. 9600n8.
+    #[must_use]
+    pub fn for_serial_console(options: &str) -> Self {
+        let digits = options.bytes().take_while(u8::is_ascii_digit).count();
+        let (speed, rest) = options.split_at(digits);
+        let mut rest = rest.chars();
+        let parity = match rest.next() {
+            Some('o' | 'O') => raw::PARENB | raw::PARODD,
+            Some('e' | 'E') => raw::PARENB,
+            _ => 0,
+        };
+        let size = if rest.next() == Some('7') { raw::CS7 } else { raw::CS8 };
+        let flow = if rest.next() == Some('r') { raw::CRTSCTS } else { 0 };
+        let speed = speed.parse().ok().and_then(speed_bits).unwrap_or(raw::B9600);
+        let control = speed | size | parity | flow | raw::CREAD | raw::HUPCL | raw::CLOCAL;
+        Self { control, ..Self::default() }.with_speeds()
+    }
+
+    /// What a pseudo-terminal's master shows; nothing heeds it.
     #[must_use]
     pub fn for_master() -> Self {
         Self { input: 0, output: 0, local: 0, ..Self::for_slave() }
@@ -143,6 +162,14 @@ const SPEEDS: [[u32; 16]; 2] = [
         2_500_000, 3_000_000, 3_500_000, 4_000_000,
     ],
 ];
+
+/// The bits of `control` that stand for a speed.
+fn speed_bits(speed: u32) -> Option<u32> {
+    let extended = [0, raw::CBAUDEX];
+    let rows = SPEEDS.iter().zip(extended);
+    rows.flat_map(|(row, extended)| row.iter().zip(0..).skip(1).map(move |(known, index)| (*known, index | extended)))
+        .find_map(|(known, bits)| (known == speed).then_some(bits))
+}
 
 impl Termios {
     /// Sets the speeds from the bits of `control`, as after TCSETS, which does not pass them; BOTHER leaves them alone.

@@ -198,3 +198,17 @@ fn speeds_follow_the_control_bits() {
     assert_eq!(set(raw::B115200 | raw::B300 << raw::IBSHIFT, 1, 2), (300, 115_200));
     assert_eq!(set(raw::BOTHER | raw::BOTHER << raw::IBSHIFT, 31_250, 250_000), (31_250, 250_000));
 }
+
+#[test]
+fn the_consoles_options() {
+    let of = |options: &str| {
+        let termios = Termios::for_serial_console(options);
+        let shape = raw::CSIZE | raw::PARENB | raw::PARODD | raw::CRTSCTS;
+        (termios.output_speed, termios.input_speed, termios.control & shape)
+    };
+    assert_eq!(of(""), (9600, 9600, raw::CS8));
+    assert_eq!(of("115200n8"), (115_200, 115_200, raw::CS8));
+    assert_eq!(of("1200e7r"), (1200, 1200, raw::CS7 | raw::PARENB | raw::CRTSCTS));
+    assert_eq!(of("38400o"), (38400, 38400, raw::CS8 | raw::PARENB | raw::PARODD));
+    assert_eq!(of("12345"), (9600, 9600, raw::CS8), "a speed that has no name");
+}

@@ -244,6 +244,19 @@ impl Dentry {
         Ok(if keep { self.insert(child, name) } else { child })
     }
 
+    /// As [`Dentry::child_locked`], but a name that is not there leaves nothing behind: the caller is about to make it.
+    pub(crate) fn existing_child_locked(self: &Arc<Self>, name: &Name<'_>) -> Result<Option<Arc<Dentry>>, Errno> {
+        if let Some(child) = self.cached_child(name) {
+            return Ok(Some(child).filter(|child| child.inode().is_some()));
+        }
+        let inode = self.existing()?;
+        match inode.directory()?.lookup(inode, name) {
+            Ok(_) => self.child_locked(name).map(Some),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Puts a child into the index, or answers the one that is there. Another look-up may have been faster.
     fn insert(self: &Arc<Self>, mut child: Arc<Dentry>, name: &Name<'_>) -> Arc<Dentry> {
         let mut spare = Spare::new();

@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use cache::PageCache;
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use memory::counters::{Counter, count};
 use memory::{PhysicalAddress, Reader, Writer};
 use sync::{Mutex, MutexGuard, Rank, Registrations};
 
@@ -183,6 +184,7 @@ impl OpenFile {
             | OpenFlags::NO_CONTROLLING_TERMINAL
             | OpenFlags::TRUNCATE
             | OpenFlags::CLOSE_ON_EXEC;
+        count(Counter::OpenFiles, 1);
         Arc::new(Self {
             path,
             server,
@@ -406,6 +408,7 @@ impl Drop for PositionGuard<'_> {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        count(Counter::OpenFiles, -1);
         self.watchers.tell();
         if let Server::Operations(operations) = &self.server {
             operations.release(self);

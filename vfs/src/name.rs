@@ -153,8 +153,10 @@ impl OwnedName {
     /// Whether it is `name`, given that the hashes are equal.
     #[inline]
     pub fn is(&self, name: &Name<'_>) -> bool {
-        usize::from(self.length) == name.bytes.len()
-            && self.words == name.words
+        // Not `==` of the arrays, which is a call.
+        let different = self.words.iter().zip(&name.words).fold(0, |all, (here, there)| all | (here ^ there));
+        different == 0
+            && usize::from(self.length) == name.bytes.len()
             && (self.long.is_none() || self.long.as_deref() == Some(name.bytes))
     }
 

@@ -176,10 +176,15 @@ pub fn resolve_last<'a>(origin: &'a Origin<'a>, mut parent: Parent<'a>, last: La
 /// One name in a folder, across mounts. The answer may be negative.
 #[inline]
 pub(crate) fn look_up(folder: &Path, name: &Name<'_>) -> Result<Path, Errno> {
-    let dentry = folder.dentry.child(name)?;
+    Ok(across_mounts(folder, folder.dentry.child(name)?))
+}
+
+/// A child of a folder, or what is mounted on it.
+#[inline]
+pub(crate) fn across_mounts(folder: &Path, dentry: Arc<Dentry>) -> Path {
     let mut path = Path { mount: folder.mount.clone(), dentry };
     path.cross_mounts();
-    Ok(path)
+    path
 }
 
 /// What a last component that is a symlink leads to.

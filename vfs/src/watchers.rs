@@ -11,11 +11,12 @@ pub trait Watcher: Send + Sync {
     fn closed(&self);
 }
 
-/// The watchers of one open file, by their addresses; made when the first one comes.
+/// Watchers by their addresses.
+type ByAddress = SpinLock<BTreeMap<usize, Weak<dyn Watcher>>>;
+
+/// The watchers of one open file; made when the first one comes.
 #[derive(Default)]
 pub(crate) struct Watchers(Once<Box<ByAddress>>);
-
-type ByAddress = SpinLock<BTreeMap<usize, Weak<dyn Watcher>>>;
 
 fn key(watcher: &Arc<dyn Watcher>) -> usize {
     Arc::as_ptr(watcher).cast::<()>() as usize

@@ -34,7 +34,7 @@ impl<F: Fn(usize) -> bool> fmt::Display for Chosen<F> {
     }
 }
 
-/// The CPUs below `.0` for which `.1` is true, as a mask; see [`Mask`].
+/// The CPUs below `.0` for which `.1` is true, as a mask in hexadecimal: as wide as the number of CPUs, in groups of 32 bits.
 pub struct ChosenMask<F>(pub usize, pub F);
 
 impl<F: Fn(usize) -> bool> fmt::Display for ChosenMask<F> {
@@ -54,22 +54,13 @@ impl<F: Fn(usize) -> bool> fmt::Display for ChosenMask<F> {
     }
 }
 
-/// The CPUs from 0 to `count - 1` as a mask in hexadecimal, as wide as the number of CPUs, in groups of 32 bits.
-pub struct Mask(pub usize);
-
-impl fmt::Display for Mask {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        ChosenMask(self.0, |_| true).fmt(formatter)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn as_linux_writes_them() {
-        let texts = |count| (List(count).to_string(), Mask(count).to_string());
+        let texts = |count| (List(count).to_string(), ChosenMask(count, |_| true).to_string());
         assert_eq!(texts(1), ("0".into(), "1".into()));
         assert_eq!(texts(4), ("0-3".into(), "f".into()));
         assert_eq!(texts(6), ("0-5".into(), "3f".into()));

@@ -73,6 +73,22 @@ impl<R: Registers> Chip<R> {
         self.registers.write(INTERRUPT_ENABLE, self.wanted);
     }
 
+    /// Holds the line low, or lets it go.
+    pub fn set_break(&self, on: bool) {
+        let format = self.registers.read(LINE_CONTROL) & !SEND_BREAK;
+        self.registers.write(LINE_CONTROL, if on { format | SEND_BREAK } else { format });
+    }
+
+    /// The modem's lines as registers 4 and 6 have them.
+    pub fn modem(&self) -> (u8, u8) {
+        (self.registers.read(MODEM_CONTROL), self.registers.read(MODEM_STATUS))
+    }
+
+    /// Sets the lines of register 4, but for the one that interrupts need.
+    pub fn set_modem(&self, control: u8) {
+        self.registers.write(MODEM_CONTROL, control | OUT2);
+    }
+
     /// Asks for interrupts or stops asking; writes only what changes.
     pub fn want(&mut self, kind: u8, on: bool) {
         let wanted = if on { self.wanted | kind } else { self.wanted & !kind };

@@ -22,6 +22,13 @@ pub use polled::{is_present, write_polled};
 pub use port::{SerialPort, Sink};
 pub use registers::{PortRegisters, Registers};
 
+/// Lines of a modem, as the control register and the status register have them.
+pub mod lines {
+    pub use crate::registers::{
+        CARRIER, CLEAR_TO_SEND, DATA_SET_READY, DATA_TERMINAL_READY, LOOP, OUT1, OUT2, REQUEST_TO_SEND, RING,
+    };
+}
+
 /// I/O port and legacy interrupt of the first port, `ttyS0`.
 pub const FIRST_PORT: u16 = 0x3f8;
 pub const FIRST_LINE: u32 = 4;

@@ -59,6 +59,23 @@ impl<R: Registers> SerialPort<R> {
         self.state.lock().chip.set_line(line);
     }
 
+    /// Holds the line low, or lets it go. Any context but NMI.
+    pub fn set_break(&self, on: bool) {
+        self.state.lock().chip.set_break(on);
+    }
+
+    /// The modem's lines: [`crate::lines`] of the control register, and of the status register. Any context but NMI.
+    pub fn modem(&self) -> (u8, u8) {
+        self.state.lock().chip.modem()
+    }
+
+    /// Changes the lines of the control register to what `change` makes of them.
+    pub fn change_modem(&self, change: impl FnOnce(u8) -> u8) {
+        let state = self.state.lock();
+        let (control, _) = state.chip.modem();
+        state.chip.set_modem(change(control));
+    }
+
     /// Sends or queues as many bytes as there is room for, and answers how many. Never waits; any context but NMI.
     pub fn write(&self, bytes: &[u8]) -> usize {
         let mut state = self.state.lock();

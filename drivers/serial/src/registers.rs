@@ -59,11 +59,20 @@ pub const FIFO_CLEAR_BOTH: u8 = 3 << 1;
 pub const FIFO_TRIGGER_8: u8 = 2 << 6;
 
 pub const LATCH: u8 = 1 << 7;
+/// Holds the line low.
+pub const SEND_BREAK: u8 = 1 << 6;
 
 pub const DATA_TERMINAL_READY: u8 = 1 << 0;
 pub const REQUEST_TO_SEND: u8 = 1 << 1;
+pub const OUT1: u8 = 1 << 2;
 /// On PCs it connects the interrupt to the line.
 pub const OUT2: u8 = 1 << 3;
+pub const LOOP: u8 = 1 << 4;
+
+pub const CLEAR_TO_SEND: u8 = 1 << 4;
+pub const DATA_SET_READY: u8 = 1 << 5;
+pub const RING: u8 = 1 << 6;
+pub const CARRIER: u8 = 1 << 7;
 
 pub const DATA_READY: u8 = 1 << 0;
 pub const OVERRUN: u8 = 1 << 1;

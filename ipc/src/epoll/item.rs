@@ -66,7 +66,14 @@ impl<S: Source> Item<S> {
 
     /// What of `found` is to be reported.
     pub(super) fn wanted(&self, found: Option<u32>) -> u32 {
-        let events = self.interest().events;
+        self.interest().wanted(found)
+    }
+}
+
+impl Interest {
+    /// What of `found` is to be reported.
+    pub(super) fn wanted(self, found: Option<u32>) -> u32 {
+        let events = self.events;
         if events & !MANNERS == 0 { 0 } else { found.unwrap_or(0) & (events | ALWAYS) & !MANNERS }
     }
 }

@@ -118,11 +118,6 @@ impl<S: Source> Epoll<S> {
         Ok(item)
     }
 
-    /// Calls `visit` with each item's key and source, for /proc/PID/fdinfo and for the end.
-    pub fn for_each(&self, mut visit: impl FnMut(Key, &Item<S>)) {
-        self.entries.lock().iter().for_each(|(key, entry)| visit(*key, &entry.item));
-    }
-
     /// The end: leaves all queues, calling `left` for each item.
     pub fn close(&self, mut left: impl FnMut(&Arc<Item<S>>)) {
         while let Some((_, Entry { item, registrations })) = { self.entries.lock().pop_first() } {
@@ -174,8 +169,7 @@ impl<S: Source> Epoll<S> {
     }
 
     fn harvest(&self, most: usize, report: &mut impl FnMut(u32, u64) -> Result<(), Errno>) -> Result<usize, Errno> {
-        let mut count = 0;
-        let mut failed = None;
+        let (mut count, mut failed, mut left) = (0, None, false);
         // Each item once: those that go back to the end are for the next wait.
         for _ in 0..self.ready.len() {
             if count == most {
@@ -183,12 +177,13 @@ impl<S: Source> Epoll<S> {
             }
             let Some(item) = self.ready.pop() else { break };
             let interest = item.interest();
-            let found = item.wanted(item.source.poll(None));
+            let found = interest.wanted(item.source.poll(None));
             if found == 0 {
                 continue;
             }
             if let Err(error) = report(found, interest.data) {
                 self.ready.push(&item);
+                left = true;
                 failed = Some(error);
                 break;
             }
@@ -197,9 +192,10 @@ impl<S: Source> Epoll<S> {
                 item.mute();
             } else if interest.events & EPOLLET == 0 {
                 self.ready.push(&item);
+                left = true;
             }
         }
-        if !self.ready.is_empty() {
+        if left || !self.ready.is_empty() {
             // Somebody else may have found the list empty meanwhile.
             self.waiters.wake_one();
         }
@@ -235,11 +231,20 @@ impl<S: Source> Epoll<S> {
         Ok(added)
     }
 
-    /// The epolls inside this one. ENOMEM.
+    /// The epolls inside this one. ENOMEM. Sources are asked without the lock: one that is closed meanwhile ends here, and takes it.
     fn inner(&self) -> Result<Vec<Arc<Self>>, Errno> {
+        let mut items = Vec::new();
+        loop {
+            let wanted = self.entries.lock().len();
+            items.try_reserve(wanted).map_err(|_| Errno::ENOMEM)?;
+            let entries = self.entries.lock();
+            if entries.len() <= items.capacity() {
+                items.extend(entries.values().map(|entry| entry.item.clone()));
+                break;
+            }
+        }
         let mut found = Vec::new();
-        let entries = self.entries.lock();
-        for inner in entries.values().filter_map(|entry| S::as_epoll(&entry.item.source)) {
+        for inner in items.iter().filter_map(|item| item.source.as_epoll()) {
             found.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             found.push(inner);
         }

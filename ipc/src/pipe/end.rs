@@ -48,13 +48,16 @@ fn count_down(count: &AtomicU32) -> bool {
 impl PipeEnd {
     /// A new pipe's reading and writing end. ENOMEM.
     pub fn pair() -> Result<(Self, Self), Errno> {
-        let pipe = Pipe::new()?;
+        let pipe = Pipe::with(true)?;
         Ok((Self::join(&pipe, Access::Read), Self::join(&pipe, Access::Write)))
     }
 
-    /// Opens a FIFO. Unless `nonblocking`, waits until the other side is open too. ENXIO where a writer would have to wait
-    /// but must not.
+    /// Opens a FIFO, or a pipe of pipe(2) again. Unless `nonblocking`, the former waits until the other side is open too. ENXIO where
+    /// a writer would have to wait but must not.
     pub fn open(pipe: &Arc<Pipe>, access: Access, nonblocking: bool) -> Result<Self, Failure> {
+        if pipe.nameless {
+            return Ok(Self::join(pipe, access));
+        }
         if access == Access::Write && nonblocking && !pipe.has_readers() {
             return Err(Errno::ENXIO.into());
         }

@@ -36,6 +36,8 @@ const WRITABLE: u32 = 2;
 
 /// A pipe, used through its [`PipeEnd`]s.
 pub struct Pipe {
+    /// Made by pipe(2): whoever opens it again, through /proc/PID/fd, never waits for the other side.
+    nameless: bool,
     ring: Mutex<Ring>,
     /// `READABLE` and `WRITABLE`.
     level: AtomicU32,
@@ -57,7 +59,12 @@ pub struct Pipe {
 impl Pipe {
     /// A pipe without ends, as a FIFO's inode keeps it. ENOMEM.
     pub fn new() -> Result<Arc<Self>, Errno> {
+        Self::with(false)
+    }
+
+    fn with(nameless: bool) -> Result<Arc<Self>, Errno> {
         Ok(Arc::new(Self {
+            nameless,
             ring: Mutex::new(Rank::Pipe, Ring::new(DEFAULT_CAPACITY / PAGE_SIZE)?),
             level: AtomicU32::new(WRITABLE),
             readers: AtomicU32::new(0),

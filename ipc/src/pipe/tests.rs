@@ -174,6 +174,16 @@ fn the_last_reader_ends_a_waiting_write() {
 }
 
 #[test]
+fn a_pipe_is_opened_again_without_waiting() {
+    let (reader, writer) = PipeEnd::pair().unwrap();
+    let pipe_of_two = reader.pipe().clone();
+    drop(writer);
+    drop(PipeEnd::open(&pipe_of_two, Access::Read, false).expect("a pipe opened again waits for nobody"));
+    drop(reader);
+    drop(PipeEnd::open(&pipe_of_two, Access::Write, true).expect("nor does it refuse"));
+}
+
+#[test]
 fn fifo_openings_meet() {
     let pipe = Pipe::new().unwrap();
     assert!(matches!(PipeEnd::open(&pipe, Access::Write, true), Err(Failure::Error(Errno::ENXIO))));

@@ -4,6 +4,7 @@
 /// What is done as it says.
 const HEEDED: &[&str] = &[
     "birgus.provoke=",
+    "console=",
     "debug",
     "hung_task_panic=",
     "init=",
@@ -28,7 +29,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "acpi",
     "apparmor=",
     "audit=",
-    "console=",
     "earlycon",
     "earlyprintk",
     "init_on_alloc",

@@ -1,5 +1,7 @@
 //! The kernel's log: a ring of records that dmesg reads, echoed to a console.
 //!
+//! Readers keep places of their own; one place, from which lines are taken for good, is the system's ([`lines`]).
+//!
 //! A writer takes the ring's lock for the time of a copy, with interrupts off. An NMI, or a CPU that panics while holding
 //! the lock, cannot wait: such a record skips the ring and goes straight to the console. Times are nanoseconds since boot.
 #![cfg_attr(not(test), no_std)]

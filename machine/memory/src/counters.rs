@@ -17,9 +17,11 @@ pub enum Counter {
     MajorFaults,
     /// Programs ended because there was no memory.
     OutOfMemory,
+    /// Open files: no memory of their own to speak of, but what pins most of it.
+    OpenFiles,
 }
 
-const COUNTERS: usize = Counter::OutOfMemory as usize + 1;
+const COUNTERS: usize = Counter::OpenFiles as usize + 1;
 
 struct Row([AtomicI64; COUNTERS]);
 

@@ -30,6 +30,23 @@ impl Frame {
         Some(frame)
     }
 
+    /// Pages of zeros for the empty places at the start of `frames`, a few at a time; answers how many there were.
+    pub fn allocate_zeroed_run(frames: &mut [Option<Frame>]) -> usize {
+        let wanted = frames.len();
+        let mut places = frames.iter_mut();
+        let taken = zones::allocate_pages(wanted, |number| {
+            let descriptor = descriptor::of(number);
+            descriptor.count.store(1, Ordering::Relaxed);
+            descriptor.kind.store(Kind::Counted as u8, Ordering::Relaxed);
+            if let Some(place) = places.next() {
+                *place = NonZeroU32::new(number).map(Self);
+            }
+        });
+        // Not under the lock of the stock.
+        frames.iter().flatten().for_each(|frame| frame.zero(0, PAGE_SIZE));
+        taken
+    }
+
     /// The frame's number: its physical address over the page size.
     #[inline(always)]
     pub fn number(&self) -> u32 {

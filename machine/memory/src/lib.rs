@@ -14,11 +14,14 @@
 //! **Page tables** ([`page_table`]) own programs' address spaces and the frames in them; [`vmalloc`] and [`kernel_stack`] are
 //! the kernel's pages that are mapped one by one; [`tlb`] is how CPUs forget what was mapped.
 //!
+//! **Figures** about use ([`counters`]) are rows of the CPUs' own; only their sums mean anything.
+//!
 //! On the host the same code manages an arena, so all of it runs in ordinary tests.
 #![cfg_attr(target_os = "none", no_std)]
 
 extern crate alloc;
 
+mod batch;
 mod buddy;
 pub mod counters;
 mod cursor;

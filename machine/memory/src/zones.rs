@@ -1,4 +1,5 @@
 //! Zones of frames, and each CPU's stock of single frames in front of them.
+use crate::batch::Batch;
 use crate::buddy::{Buddy, ORDERS};
 use crate::descriptor::{self, Descriptor, Kind};
 use crate::physical;
@@ -39,14 +40,14 @@ static ZONES: [Zone; 3] = [zone(0, LIMITS[0]), zone(LIMITS[0], LIMITS[1]), zone(
 
 /// A CPU's own frames, newest last.
 struct Stock {
-    frames: SpinLock<RefCell<smallvec::SmallVec<[u32; STOCK]>>, InterruptsOff>,
+    frames: SpinLock<RefCell<Batch<STOCK>>, InterruptsOff>,
 }
 
 static STOCKS: Once<PerCpu<Stock, InterruptsOff>> = Once::new();
 
 /// Gives each of `cpus` CPUs a stock. Once, when the heap works and the number is known.
 pub fn start_stocks(cpus: usize) {
-    let stock = |_| Stock { frames: SpinLock::new(Rank::FrameStock, RefCell::default()) };
+    let stock = |_| Stock { frames: SpinLock::new(Rank::FrameStock, RefCell::new(Batch::new())) };
     if let Some(stocks) = PerCpu::new(cpus, stock) {
         let _ = STOCKS.set(stocks);
     }
@@ -78,7 +79,7 @@ pub fn statistics() -> [Statistics; 3] {
     });
     if let Some(stocks) = STOCKS.get() {
         for stock in stocks.iter() {
-            for &number in stock.frames.lock().borrow().iter() {
+            for &number in stock.frames.lock().borrow().as_slice() {
                 rows[zone_of(number)].free += 1;
             }
         }
@@ -163,13 +164,48 @@ pub(crate) fn allocate_above(order: usize, highest: ZoneKind, reserve: usize) ->
     Some(number)
 }
 
-fn refill(frames: &mut smallvec::SmallVec<[u32; STOCK]>, most: usize) {
+/// Takes up to `count` single pages for programs, at most a batch; answers how many it handed to `take`.
+pub(crate) fn allocate_pages(count: usize, mut take: impl FnMut(u32)) -> usize {
+    let Some(stocks) = STOCKS.get() else {
+        let singles = (0..count).map_while(|_| allocate(0, ZoneKind::Normal));
+        return singles.map(take).count();
+    };
+    let local = stocks.this();
+    let frames = local.frames.lock();
+    let mut frames = frames.borrow_mut();
+    for taken in 0..count.min(BATCH) {
+        if frames.is_empty() {
+            let most = FREE.load(Relaxed).saturating_sub(RESERVE.load(Relaxed)).min(BATCH);
+            // Where memory is short nobody gets more than the one that cannot wait.
+            if most == 0 || taken > 0 && most < BATCH {
+                return taken;
+            }
+            refill(&mut frames, most);
+        }
+        let Some(number) = frames.pop() else { return taken };
+        take(number);
+    }
+    count.min(BATCH)
+}
+
+fn refill(frames: &mut Batch<STOCK>, most: usize) {
     for zone in ZONES.iter().rev() {
         let mut buddy = zone.buddy.lock();
+        // In the largest blocks that there are: frames that are handed out one behind the other are mostly given back so.
+        let mut order = most.ilog2();
         while frames.len() < most {
-            let Some(number) = buddy.allocate(descriptor::table(), 0) else { break };
-            FREE.fetch_sub(1, Relaxed);
-            frames.push(number);
+            order = order.min((most - frames.len()).ilog2());
+            match buddy.allocate(descriptor::table(), order as usize) {
+                Some(number) => {
+                    FREE.fetch_sub(1 << order, Relaxed);
+                    for number in (number..number + (1 << order)).rev() {
+                        descriptor::of(number).kind.store(Kind::Inner as u8, Relaxed);
+                        frames.push(number);
+                    }
+                }
+                None if order == 0 => break,
+                None => order -= 1,
+            }
         }
         if frames.len() == most {
             return;
@@ -184,17 +220,47 @@ pub(crate) fn free(number: u32, order: usize) {
     {
         let local = stocks.this();
         let frames = local.frames.lock();
-        let mut frames = frames.borrow_mut();
-        if frames.len() == STOCK {
-            for number in frames.drain(..BATCH) {
-                free_to_zone(number, 0);
-            }
-        }
-        descriptor::of(number).kind.store(Kind::Inner as u8, Relaxed);
-        frames.push(number);
+        keep(&mut frames.borrow_mut(), number);
         return;
     }
     free_to_zone(number, order);
+}
+
+/// Gives single pages back.
+pub(crate) fn free_pages(numbers: &[u32]) {
+    let Some(stocks) = STOCKS.get() else { return numbers.iter().for_each(|&number| free_to_zone(number, 0)) };
+    // Interrupts are off for no longer.
+    for numbers in numbers.chunks(BATCH) {
+        let local = stocks.this();
+        let frames = local.frames.lock();
+        let mut frames = frames.borrow_mut();
+        numbers.iter().for_each(|&number| keep(&mut frames, number));
+    }
+}
+
+#[inline]
+fn keep(frames: &mut Batch<STOCK>, number: u32) {
+    if frames.is_full() {
+        spill(frames);
+    }
+    descriptor::of(number).kind.store(Kind::Inner as u8, Relaxed);
+    frames.push(number);
+}
+
+/// Gives the oldest frames of a stock to their zones, neighbours together.
+fn spill(frames: &mut Batch<STOCK>) {
+    let mut batch = &frames.as_slice()[..BATCH];
+    while let Some(&first) = batch.first() {
+        let run = batch.iter().zip(first..).take_while(|(number, expected)| *number == expected).count();
+        let (mut number, end) = (first, first + run as u32);
+        while number < end {
+            let order = number.trailing_zeros().min((end - number).ilog2());
+            free_to_zone(number, order as usize);
+            number += 1 << order;
+        }
+        batch = &batch[run..];
+    }
+    frames.drop_front(BATCH);
 }
 
 fn free_to_zone(number: u32, order: usize) {

@@ -32,6 +32,11 @@ pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
     }
     thread.remove_work(work::SIGNAL | work::NOTIFY);
     crate::priority::apply(task);
+    if bits & work::TICK != 0 {
+        thread.remove_work(work::TICK);
+        crate::limits::check_processor_time(task);
+        crate::clock_timers::tick(&task.process);
+    }
     loop {
         if task.signals.ending.load(Ordering::Acquire) {
             return ControlFlow::Break(());

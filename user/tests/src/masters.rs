@@ -20,6 +20,8 @@ crate::tests!(
     last_close_keeps_the_terminal,
     an_instance_of_ones_own,
     signals_from_the_master,
+    hang_up_by_hand,
+    times_of_use,
     odds_and_ends,
 );
 
@@ -331,6 +333,41 @@ fn signals_from_the_master() {
     assert_eq!(errno(unsafe { libc::ioctl(master, TIOCSIG, libc::SIGTERM) }), libc::EINVAL);
     must(unsafe { libc::ioctl(master, TIOCSIG, libc::SIGQUIT) });
     assert_eq!(wait(child), End::Signal(libc::SIGQUIT));
+}
+
+/// vhangup(2): the session loses its terminal, and all openings of it are over.
+fn hang_up_by_hand() {
+    let (master, slave) = pair();
+    must(unsafe { libc::ioctl(slave, libc::TIOCVHANGUP) });
+    let again = must(open(&format!("/dev/pts/{}", number(master)), libc::O_RDWR));
+    assert_eq!(get(slave, libc::FIONREAD), Err(libc::EIO));
+    assert_eq!(get(again, libc::FIONREAD), Ok(0));
+    let end = run(|| unsafe {
+        must(libc::setsid());
+        libc::signal(libc::SIGHUP, libc::SIG_IGN);
+        must(libc::ioctl(again, libc::TIOCSCTTY, 0));
+        must(libc::vhangup());
+        assert_eq!(get(again, libc::FIONREAD), Err(libc::EIO));
+        errno(open("/dev/tty", libc::O_RDWR))
+    });
+    assert_eq!(end, End::Exit(libc::ENXIO));
+    let end = run(|| unsafe {
+        must(libc::setuid(1000));
+        errno(libc::vhangup())
+    });
+    assert_eq!(end, End::Exit(libc::EPERM));
+}
+
+/// In steps of eight seconds.
+fn times_of_use() {
+    let (_master, slave) = pair();
+    let old = libc::timespec { tv_sec: 1_000_000, tv_nsec: 5 };
+    must(unsafe { libc::futimens(slave, [old, old].as_ptr()) });
+    put(slave, b"x");
+    let mut status: libc::stat = unsafe { zeroed() };
+    must(unsafe { libc::fstat(slave, &mut status) });
+    assert!(status.st_mtime > 1_000_000 && status.st_mtime_nsec == 5, "{}", status.st_mtime);
+    assert_eq!(status.st_atime, 1_000_000);
 }
 
 fn odds_and_ends() {

@@ -31,6 +31,7 @@ crate::tests!(
     fifo_for_both,
     fifo_loses_its_bytes,
     named_in_proc,
+    opened_again,
     status_of_a_pipe,
     two_processes_play,
 );
@@ -367,6 +368,14 @@ fn named_in_proc() {
     let name = |end: i32| std::fs::read_link(format!("/proc/self/fd/{end}")).unwrap().to_str().unwrap().to_owned();
     assert!(name(source).starts_with("pipe:["));
     assert_eq!(name(source), name(sink));
+}
+
+fn opened_again() {
+    let (reading, writing) = pipe();
+    assert_eq!(unsafe { libc::write(writing, c"left".as_ptr().cast(), 4) }, 4);
+    close(writing);
+    // Without a writer: a FIFO would wait for one here.
+    assert_eq!(std::fs::read(format!("/proc/self/fd/{reading}")).unwrap(), b"left");
 }
 
 fn status_of_a_pipe() {

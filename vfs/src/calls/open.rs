@@ -1,7 +1,9 @@
 //! `open(2)`, `chdir(2)`, `chroot(2)`.
 use crate::credentials::Capabilities;
+use crate::dentry::Dentry;
 use crate::file::OpenFile;
 use crate::inode::{Inode, NewInode};
+use crate::name::Name;
 use crate::path::{FsContext, Origin, Path};
 use crate::walk::{self, Followed, Last, Parent};
 use abi::Errno;
@@ -84,14 +86,18 @@ fn open_or_create(
             return Err(Errno::EISDIR);
         }
         let name = parent.name(Errno::EISDIR)?;
-        let found = walk::look_up(&parent.path, &name)?;
-        let Some(inode) = found.dentry.inode() else {
-            match create(origin, &parent, flags, permissions)? {
-                Some(file) => return Ok(file),
-                // Somebody else made it just now: look again.
-                None => continue,
-            }
+        // A name that is not in memory is most likely new: it is looked up under the lock that making it needs, and no negative
+        // dentry is left only to be replaced.
+        let known = parent.path.dentry.cached_child(&name).filter(|child| child.inode().is_some());
+        let dentry = match known {
+            Some(child) => child,
+            None => match create(origin, &parent, &name, flags, permissions)? {
+                Created::New(file) => return Ok(file),
+                Created::There(child) => child,
+            },
         };
+        let found = walk::across_mounts(&parent.path, dentry);
+        let inode = found.inode()?;
         if flags.contains(OpenFlags::EXCLUSIVE) {
             return Err(Errno::EEXIST);
         }
@@ -109,27 +115,34 @@ fn open_or_create(
     }
 }
 
-/// Makes a regular file and opens it. `None` where the name came to be meanwhile.
+/// What became of a name that was to be made.
+enum Created {
+    New(Arc<OpenFile>),
+    /// It was in the file system already, or somebody else made it just now.
+    There(Arc<Dentry>),
+}
+
+/// Makes a regular file and opens it, where it is not there.
 fn create(
     origin: &Origin<'_>,
     parent: &Parent<'_>,
+    name: &Name<'_>,
     flags: OpenFlags,
     permissions: u32,
-) -> Result<Option<Arc<OpenFile>>, Errno> {
+) -> Result<Created, Errno> {
     let folder = parent.path.inode()?;
-    let name = parent.name(Errno::EISDIR)?;
-    parent.path.mount.check_writable()?;
     let exclusive = folder.lock.write();
-    if parent.path.dentry.child_locked(&name)?.inode().is_some() {
-        return Ok(None);
+    if let Some(child) = parent.path.dentry.existing_child_locked(name)? {
+        return Ok(Created::There(child));
     }
+    parent.path.mount.check_writable()?;
     let new = super::names::prepare(origin, &parent.path, FileType::Regular, permissions)?;
-    let inode = folder.directory()?.create(folder, &name, &new)?;
-    let dentry = parent.path.dentry.set_child(&name, inode);
+    let inode = folder.directory()?.create(folder, name, &new)?;
+    let dentry = parent.path.dentry.set_child(name, inode);
     drop(exclusive);
     let path = Path { mount: parent.path.mount.clone(), dentry };
     // The new file's mode does not matter for this opening (open(2)).
-    OpenFile::open(path, flags, origin.credentials).map(Some)
+    OpenFile::open(path, flags, origin.credentials).map(Created::New)
 }
 
 /// `O_TMPFILE`. EINVAL unless it is for writing; EOPNOTSUPP.

@@ -70,7 +70,7 @@ const fn only(place: Place, entry: Entry) -> Entry {
     Entry { name: entry.name, permissions: entry.permissions, kind: entry.kind, place }
 }
 
-static ENTRIES: [Entry; 22] = [
+static ENTRIES: [Entry; 23] = [
     only(Place::Process, folder("task", 0o555, |subject| Arc::new(Threads(subject)))),
     folder("fd", 0o500, |subject| Arc::new(Descriptors { subject, shown: Shown::Files })),
     folder("fdinfo", 0o555, |subject| Arc::new(Descriptors { subject, shown: Shown::Information })),
@@ -90,6 +90,7 @@ static ENTRIES: [Entry; 22] = [
     link("cwd", links::working_directory),
     link("root", links::root),
     link("exe", links::executable),
+    only(Place::Process, setting("timerslack_ns", 0o666, settings::timer_slack, settings::set_timer_slack)),
     text("mounts", 0o444, mounts::mounts),
     text("mountinfo", 0o444, mounts::information),
     setting("oom_score_adj", 0o644, settings::oom_score_adjustment, settings::set_oom_score_adjustment),

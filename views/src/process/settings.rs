@@ -29,9 +29,8 @@ pub(crate) fn set_name(look: &Look, bytes: &[u8]) -> Result<usize, Errno> {
     Ok(bytes.len())
 }
 
-/// There is one personality: Linux's.
-pub(crate) fn personality(_: &Look, output: &mut Output) -> Result<(), Errno> {
-    output.bytes(b"00000000\n");
+pub(crate) fn personality(look: &Look, output: &mut Output) -> Result<(), Errno> {
+    writeln!(output, "{:08x}", look.task.traits.personality.load(Ordering::Relaxed))?;
     Ok(())
 }
 
@@ -61,5 +60,30 @@ pub(crate) fn set_oom_score_adjustment(look: &Look, bytes: &[u8]) -> Result<usiz
         return Err(Errno::EACCES);
     }
     setting.store(value, Ordering::Relaxed);
+    Ok(bytes.len())
+}
+
+/// Whether the running task may look at or set another's timer slack. EPERM.
+fn check_slack(look: &Look) -> Result<(), Errno> {
+    let may = access::with_reader(|reader| {
+        reader.process.pid == look.task.process.pid || reader.credentials().has(Capabilities::SYS_NICE)
+    });
+    if may == Some(true) { Ok(()) } else { Err(Errno::EPERM) }
+}
+
+/// How late a sleep may end.
+pub(crate) fn timer_slack(look: &Look, output: &mut Output) -> Result<(), Errno> {
+    check_slack(look)?;
+    writeln!(output, "{}", look.task.traits.timer_slack.load(Ordering::Relaxed))?;
+    Ok(())
+}
+
+/// 0 for what the thread had at first. EINVAL.
+pub(crate) fn set_timer_slack(look: &Look, bytes: &[u8]) -> Result<usize, Errno> {
+    check_slack(look)?;
+    let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
+    let value: u64 = text.trim().parse().map_err(|_| Errno::EINVAL)?;
+    let traits = &look.task.traits;
+    traits.timer_slack.store(if value == 0 { traits.default_timer_slack } else { value }, Ordering::Relaxed);
     Ok(bytes.len())
 }

@@ -2,10 +2,11 @@
 use super::Look;
 use super::settings::trimmed;
 use super::stat::{code_pages, state, thread_count};
-use crate::bitmap::{List, Mask};
+use crate::bitmap::{Chosen, ChosenMask};
 use abi::raw::general::RLIMIT_SIGPENDING;
 use abi::{Errno, PAGE_SIZE};
 use core::fmt::Write;
+use core::sync::atomic::Ordering;
 use procfs::Output;
 use task::{Task, usage};
 use vfs::Identity;
@@ -17,8 +18,10 @@ pub(crate) fn status(look: &Look, output: &mut Output) -> Result<(), Errno> {
     signals(look, output)?;
     capabilities(&look.task, output)?;
     let cpus = scheduler::cpu_count();
-    // Every thread may run on every CPU, and there is one node of memory.
-    writeln!(output, "Cpus_allowed:\t{}\nCpus_allowed_list:\t{}", Mask(cpus), List(cpus))?;
+    let allowed = |cpu| look.task.thread().is_none_or(|thread| thread.affinity.allows(cpu));
+    writeln!(output, "Cpus_allowed:\t{}", ChosenMask(cpus, allowed))?;
+    writeln!(output, "Cpus_allowed_list:\t{}", Chosen(cpus, allowed))?;
+    // There is one node of memory.
     writeln!(output, "Mems_allowed:\t1\nMems_allowed_list:\t0")?;
     let used = usage::of_thread(&look.task);
     writeln!(output, "voluntary_ctxt_switches:\t{}", used.voluntary_switches)?;
@@ -129,7 +132,8 @@ fn capabilities(task: &Task, output: &mut Output) -> Result<(), Errno> {
     for (name, set) in sets {
         writeln!(output, "{name}:\t{:016x}", set.bits())?;
     }
-    // Neither can be had.
-    writeln!(output, "NoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0")?;
+    let unprivileged = task.traits.no_new_privileges.load(Ordering::Relaxed);
+    // No calls can be forbidden.
+    writeln!(output, "NoNewPrivs:\t{}\nSeccomp:\t0\nSeccomp_filters:\t0", u32::from(unprivileged))?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! /proc/sys: settings that take effect, and facts.
 use super::values::{ConsoleLevels, Name, constant, fixed, read_only};
+use ::memory::counters::{Counter, counted};
 use abi::Errno;
 use alloc::sync::Arc;
 use core::fmt::{self, Write};
@@ -109,6 +110,12 @@ fn memory(folder: Arc<Listing>) -> Result<(), Errno> {
 }
 
 fn files(folder: Arc<Listing>) -> Result<(), Errno> {
+    // As many files as there is memory for may be open.
+    folder.add("file-max", fixed(i64::MAX))?;
+    folder.add(
+        "file-nr",
+        Node::text(text(|output| writeln!(output, "{}\t0\t{}", counted(Counter::OpenFiles), i64::MAX))),
+    )?;
     folder.add("nr_open", fixed(vfs::MOST_DESCRIPTORS as i64))?;
     folder.add("overflowgid", fixed(OVERFLOW))?;
     folder.add("overflowuid", fixed(OVERFLOW))?;

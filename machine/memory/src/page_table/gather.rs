@@ -1,11 +1,12 @@
 //! Unmapping: entries first, translations next, frames last.
-use super::batch::Batch;
 use super::entry::Entry;
 use super::table::{Step, Table, Tables};
 use super::{Counts, PageTable, leaf_end};
+use crate::batch::Batch;
 use crate::tlb::{self, Touched};
 use crate::{PAGE_SIZE, descriptor, zones};
 use core::ops::Range;
+use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 use smallvec::SmallVec;
 
@@ -62,22 +63,23 @@ impl<'a> Gather<'a> {
             Step::Leaf(leaf, path) => (leaf, path),
         };
         let (used, stop) = (leaf.used(), leaf_end(from, end));
-        let (mut address, mut left) = (from, used);
-        for slot in leaf.slots(from, stop) {
-            if slot.load(Relaxed) != 0 {
-                if left == used {
-                    self.touched.note(address);
-                }
-                // Exchanged, because the hardware may just be setting a bit.
-                self.take(Entry(slot.swap(0, Relaxed)));
-                left -= 1;
-                if left == 0 || self.frames.is_full() {
-                    address += PAGE_SIZE;
-                    break;
-                }
+        let (slots, mut index, mut left) = (leaf.slots(from, stop), 0, used);
+        while let Some(slot) = slots.get(index) {
+            if slot.load(Relaxed) == 0 {
+                index += empty_at_start(&slots[index..]);
+                continue;
             }
-            address += PAGE_SIZE;
+            if left == used {
+                self.touched.note(from + index * PAGE_SIZE);
+            }
+            // Exchanged, because the hardware may just be setting a bit.
+            self.take(Entry(slot.swap(0, Relaxed)));
+            (index, left) = (index + 1, left - 1);
+            if left == 0 || self.frames.is_full() {
+                break;
+            }
         }
+        let address = from + index * PAGE_SIZE;
         if left != used {
             self.touched.note(address - PAGE_SIZE);
             leaf.subtract_used(used - left);
@@ -108,13 +110,9 @@ impl<'a> Gather<'a> {
         tlb::flush(&self.owner.cpus, self.touched.range());
         self.touched = Touched::NOTHING;
         let descriptors = descriptor::table();
-        for &number in self.frames.as_slice() {
-            // What dropping a `Frame` does, with the table of descriptors looked up once for all. The entry that held this
-            // reference was exchanged for zero.
-            if descriptors[number as usize].count.fetch_sub(1, AcqRel) == 1 {
-                zones::free(number, 0);
-            }
-        }
+        // What dropping a `Frame` does, for all at once. The entries that held these references were exchanged for zero.
+        self.frames.retain(|number| descriptors[number as usize].count.fetch_sub(1, AcqRel) == 1);
+        zones::free_pages(self.frames.as_slice());
         self.frames.clear();
         for table in self.emptied.drain(..) {
             // SAFETY: cleared above, and flushed; without entries, so all zeros.
@@ -135,4 +133,13 @@ impl Drop for Gather<'_> {
             self.release();
         }
     }
+}
+
+/// How many entries at the start are empty; at least one where the first is. Most tables that are given back in part are nearly so.
+fn empty_at_start(slots: &[AtomicU64]) -> usize {
+    let (groups, rest) = slots.as_chunks::<8>();
+    let is_empty = |group: &&[AtomicU64; 8]| group.iter().fold(0, |all, slot| all | slot.load(Relaxed)) == 0;
+    let skipped = groups.iter().take_while(is_empty).count();
+    let next = groups.get(skipped).map_or(rest, |group| &group[..]);
+    skipped * 8 + next.iter().take_while(|slot| slot.load(Relaxed) == 0).count()
 }

@@ -17,7 +17,6 @@
 //! ever takes it away. A table's descriptor counts the entries in use; a table without any is freed.
 //!
 //! **Cost.** Operations on ranges go down once for each leaf table (2 MiB), not for each page.
-mod batch;
 pub(crate) mod entry;
 mod fork;
 mod gather;

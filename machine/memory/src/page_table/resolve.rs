@@ -45,6 +45,9 @@ impl PageTable {
     /// already keep it, and their frames stay in `frames`. Answers how many were entered.
     #[inline]
     pub fn map(&self, address: usize, frames: &mut [Option<Frame>], mapping: Mapping) -> Result<usize, OutOfMemory> {
+        if let [place] = frames {
+            return self.map_one(address, place, mapping);
+        }
         let (mut next, mut entered) = (address, 0);
         let end = address + frames.len() * PAGE_SIZE;
         let mut frames = frames.iter_mut();
@@ -65,6 +68,21 @@ impl PageTable {
             next = stop;
         }
         Ok(entered)
+    }
+
+    /// What most faults need.
+    #[inline]
+    fn map_one(&self, address: usize, place: &mut Option<Frame>, mapping: Mapping) -> Result<usize, OutOfMemory> {
+        let mut tables = self.tables.lock();
+        let leaf = tables.leaf_or_new(address).ok_or(OutOfMemory)?;
+        let slot = leaf.entry(address, 0);
+        if slot.load(Relaxed) != 0 {
+            return Ok(0);
+        }
+        let Some(frame) = place.take() else { return Ok(0) };
+        slot.store(Entry::new(hold(frame, mapping.kind), mapping).0, Relaxed);
+        leaf.add_used(1);
+        Ok(1)
     }
 
     /// Puts `new` in the place of `old`, where that is still there and read-only; answers whether it was. No CPU can see

@@ -7,9 +7,10 @@ use super::results::{Outcome, Results};
 pub const TOO_MUCH: f64 = 0.8;
 
 /// Bytes that an operation must copy or clear, whoever does it: eight for an instruction on both sides. What is left is compared.
-const MOVED: [(&str, u64); 14] = [
+const MOVED: [(&str, u64); 15] = [
     ("fault_anon", 4 << 10),
     ("fault_cow", 4 << 10),
+    ("fault_mapped_MiB", 4 << 10),
     ("anon_touch_16M", 16 << 20),
     ("mmap_touch_64K", 64 << 10),
     ("create_tmpfs_10K", 10 << 10),
@@ -56,7 +57,10 @@ impl Pair<'_> {
 
     /// What is the same on both sides: only instructions say what that is.
     pub fn moving(&self) -> f64 {
-        let moved = MOVED.iter().find(|(name, _)| *name == self.name).filter(|_| self.clock == Clock::Instructions);
+        let moved = MOVED
+            .iter()
+            .find(|(name, _)| self.name.split('@').next() == Some(name))
+            .filter(|_| self.clock == Clock::Instructions);
         moved.map_or(0.0, |(_, bytes)| *bytes as f64 / 8.0)
     }
 }
