@@ -33,6 +33,7 @@ mod panic;
 mod ports;
 #[cfg(target_os = "none")]
 mod provoke;
+#[cfg(target_os = "none")]
 mod random_device;
 #[cfg(target_os = "none")]
 mod report;

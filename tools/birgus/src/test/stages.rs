@@ -77,14 +77,13 @@ fn host_tests(context: &Context<'_>) -> Result<Tally> {
             "nextest",
             "run",
             "--workspace",
-            "--exclude=kernel",
             "--no-fail-fast",
             "--status-level=fail",
             "--final-status-level=fail",
             "--color=never",
         ]
     } else {
-        &["test", "--quiet", "--workspace", "--exclude=kernel", "--no-fail-fast", "--color=never"]
+        &["test", "--quiet", "--workspace", "--no-fail-fast", "--color=never"]
     };
     let output = program(context.paths, arguments).output()?;
     let said = [output.stdout, output.stderr].concat();
