@@ -36,6 +36,14 @@ pub struct PipeEnd {
     unseen_writers: Option<u32>,
 }
 
+/// Ends of a pipe, and openings so far.
+struct Others {
+    readers: u32,
+    writers: u32,
+    reader_openings: u32,
+    writer_openings: u32,
+}
+
 fn count_up(count: &AtomicU32) {
     count.fetch_add(1, Ordering::AcqRel);
 }
@@ -49,33 +57,41 @@ impl PipeEnd {
     /// A new pipe's reading and writing end. ENOMEM.
     pub fn pair() -> Result<(Self, Self), Errno> {
         let pipe = Pipe::with(true)?;
-        Ok((Self::join(&pipe, Access::Read), Self::join(&pipe, Access::Write)))
+        Ok((Self::join(&pipe, Access::Read).0, Self::join(&pipe, Access::Write).0))
     }
 
     /// Opens a FIFO, or a pipe of pipe(2) again. Unless `nonblocking`, the former waits until the other side is open too. ENXIO where
     /// a writer would have to wait but must not.
     pub fn open(pipe: &Arc<Pipe>, access: Access, nonblocking: bool) -> Result<Self, Failure> {
         if pipe.nameless {
-            return Ok(Self::join(pipe, access));
+            return Ok(Self::join(pipe, access).0);
         }
         if access == Access::Write && nonblocking && !pipe.has_readers() {
             return Err(Errno::ENXIO.into());
         }
-        let (readers, writers) =
-            (pipe.reader_openings.load(Ordering::Acquire), pipe.writer_openings.load(Ordering::Acquire));
-        let mut end = Self::join(pipe, access);
+        let (mut end, others) = Self::join(pipe, access);
         match access {
-            Access::Read if pipe.has_writers() => {}
-            Access::Read if nonblocking => end.unseen_writers = Some(writers),
-            Access::Read => wait_for_change(&pipe.partners, &pipe.writer_openings, writers)?,
-            Access::Write if !pipe.has_readers() => wait_for_change(&pipe.partners, &pipe.reader_openings, readers)?,
+            Access::Read if others.writers != 0 => {}
+            Access::Read if nonblocking => end.unseen_writers = Some(others.writer_openings),
+            Access::Read => wait_for_change(&pipe.partners, &pipe.writer_openings, others.writer_openings)?,
+            Access::Write if others.readers == 0 => {
+                wait_for_change(&pipe.partners, &pipe.reader_openings, others.reader_openings)?;
+            }
             Access::Write | Access::ReadWrite => {}
         }
         Ok(end)
     }
 
-    fn join(pipe: &Arc<Pipe>, access: Access) -> Self {
+    /// Counts an end in; answers who was there when it was: a partner that this wakes may be gone again by the next look.
+    fn join(pipe: &Arc<Pipe>, access: Access) -> (Self, Others) {
         let ring = pipe.ring.lock();
+        let count = |counter: &AtomicU32| counter.load(Ordering::Acquire);
+        let others = Others {
+            readers: count(&pipe.readers),
+            writers: count(&pipe.writers),
+            reader_openings: count(&pipe.reader_openings),
+            writer_openings: count(&pipe.writer_openings),
+        };
         if access.reads() {
             count_up(&pipe.readers);
             count_up(&pipe.reader_openings);
@@ -86,7 +102,7 @@ impl PipeEnd {
         }
         drop(ring);
         pipe.partners.wake_all();
-        Self { pipe: pipe.clone(), access, unseen_writers: None }
+        (Self { pipe: pipe.clone(), access, unseen_writers: None }, others)
     }
 
     pub fn pipe(&self) -> &Arc<Pipe> {
