@@ -1,19 +1,20 @@
 //! From a number to its handler, through both doors.
 use crate::table;
 use abi::Errno;
+use task::life::Door;
 use task::{Answer, Failure, Task};
-use trap::{Event, UserContext};
+use trap::UserContext;
 
 /// Serves the system call that `context` holds, and leaves its answer in RAX. An interrupted call's restart is kept with the
 /// task, for when its signal is handled.
-pub fn dispatch(task: &Task, context: &mut UserContext, door: Event) {
+pub fn dispatch(task: &Task, context: &mut UserContext, door: Door) {
     let answer = match door {
-        Event::SystemCall => {
+        Door::Native => {
             let number = context.rax;
             context.original_rax = number;
             table::native(number)(task, context)
         }
-        _ => through_32_bit_door(task, context),
+        Door::Compatible => through_32_bit_door(task, context),
     };
     finish(task, context, answer);
 }
@@ -29,6 +30,8 @@ fn finish(task: &Task, context: &mut UserContext, answer: Answer) {
 
 /// `int 0x80`: the numbers and registers of i386 (EBX ECX EDX ESI EDI EBP), each taken as 32 bits. The program's own registers
 /// are unharmed but for RAX.
+#[cold]
+#[inline(never)]
 fn through_32_bit_door(task: &Task, context: &mut UserContext) -> Answer {
     let number = context.rax & 0xffff_ffff;
     context.original_rax = number;

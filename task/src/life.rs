@@ -7,8 +7,17 @@ use core::ops::ControlFlow;
 use sync::{Once, Thread};
 use trap::{Event, UserContext};
 
-/// Serves one system call: `door` is the event that brought it.
-pub type Dispatch = fn(&Task, &mut UserContext, Event);
+/// The way by which a system call came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// `syscall`, with the native numbers.
+    Native,
+    /// `int 0x80`, with those of i386.
+    Compatible,
+}
+
+/// Serves one system call.
+pub type Dispatch = fn(&Task, &mut UserContext, Door);
 
 static DISPATCH: Once<Dispatch> = Once::new();
 
@@ -39,10 +48,8 @@ pub(crate) fn main_with(task: Arc<Task>, initial: Box<UserContext>, first: impl 
 #[inline]
 fn turn(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
     match trap::enter_user(context) {
-        event @ (Event::SystemCall | Event::SystemCall32) => {
-            let Some(dispatch) = DISPATCH.get() else { return ControlFlow::Break(()) };
-            dispatch(task, context, event);
-        }
+        Event::SystemCall => return serve(task, context, Door::Native),
+        Event::SystemCall32 => return serve(task, context, Door::Compatible),
         Event::Work => {
             sync::ambient::reschedule_if_wanted();
             return signals::do_work(task, context);
@@ -51,5 +58,12 @@ fn turn(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
         Event::PageFault { address, code } => fault::page_fault(task, context, address, code),
         Event::Exception { vector, error } => fault::exception(task, context, vector, error),
     }
+    ControlFlow::Continue(())
+}
+
+#[inline(always)]
+fn serve(task: &Task, context: &mut UserContext, door: Door) -> ControlFlow<()> {
+    let Some(dispatch) = DISPATCH.get() else { return ControlFlow::Break(()) };
+    dispatch(task, context, door);
     ControlFlow::Continue(())
 }
