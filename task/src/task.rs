@@ -126,6 +126,11 @@ impl Task {
         }
     }
 
+    /// Whether it counts as stopped by job control.
+    pub fn is_stopped(&self) -> bool {
+        self.process.signals.lock().is_thread_stopped(self.tid())
+    }
+
     /// Its number. It changes once at most: an exec by a thread other than the first gives it the process's.
     #[inline]
     pub fn tid(&self) -> Pid {

@@ -139,11 +139,7 @@ fn stop(task: &Task) {
     if let Some(event) = event {
         tell_stop(&task.process, event);
     }
-    let runs = || {
-        let group = task.process.signals.lock();
-        let stopped = group.stops.get(&task.tid()).is_some_and(|thread| thread.is_stopped());
-        (!stopped).then_some(())
-    };
+    let runs = || (!task.is_stopped()).then_some(());
     let _ = sync::park(Sleep::Stopped, None, runs);
     // There may be an event to tell, and signals that came meanwhile.
     if let Some(thread) = task.thread() {

@@ -107,6 +107,11 @@ impl GroupSignals {
         self.stop.is_stopped()
     }
 
+    /// Whether a thread counts as stopped: from when its process's parent may know, a little before it gives its CPU up.
+    pub fn is_thread_stopped(&self, tid: Pid) -> bool {
+        self.stops.get(&tid).is_some_and(|thread| thread.is_stopped())
+    }
+
     /// A thread begins. One whose creator is asked to stop is asked too (true: it has that to do first).
     pub(crate) fn thread_begins(&mut self, tid: Pid, creator: Option<Pid>) -> bool {
         let creator = creator.and_then(|creator| self.stops.get(&creator)).copied().unwrap_or_default();

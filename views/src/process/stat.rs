@@ -22,11 +22,13 @@ pub(crate) fn state(task: &Task) -> (char, &'static str) {
     if task.has_ended() {
         return ('Z', "zombie");
     }
+    if task.is_stopped() {
+        return ('T', "stopped");
+    }
     let state = task.thread().map_or(thread::RUNNING, |thread| thread.state());
     match state {
         state if state == Sleep::Interruptible as u32 => ('S', "sleeping"),
         state if state == Sleep::Killable as u32 || state == Sleep::Uninterruptible as u32 => ('D', "disk sleep"),
-        state if state == Sleep::Stopped as u32 => ('T', "stopped"),
         state if state == Sleep::Dead as u32 => ('Z', "zombie"),
         _ => ('R', "running"),
     }
