@@ -65,6 +65,8 @@ pub struct Registrations {
     target: Arc<dyn Notify>,
     polled: Option<Arc<PolledThread>>,
     entries: Vec<Pin<Box<Registration>>>,
+    /// A queue could not be joined.
+    incomplete: bool,
 }
 
 impl Registrations {
@@ -73,24 +75,30 @@ impl Registrations {
         let polled = Arc::new(PolledThread { thread: Thread::current_shared(), triggered: AtomicBool::new(false) });
         let mut entries = Vec::new();
         entries.try_reserve(capacity).ok()?;
-        Some(Self { target: polled.clone(), polled: Some(polled), entries })
+        Some(Self { target: polled.clone(), polled: Some(polled), entries, incomplete: false })
     }
 
     /// For a standing registration that tells `target`.
     pub fn notifying(target: Arc<dyn Notify>) -> Self {
-        Self { target, polled: None, entries: Vec::new() }
+        Self { target, polled: None, entries: Vec::new(), incomplete: false }
     }
 
     /// Joins a queue. False without memory.
     #[must_use]
     pub fn add(&mut self, queue: &PollQueue) -> bool {
         if self.entries.try_reserve(1).is_err() {
+            self.incomplete = true;
             return false;
         }
         let mut entry = Box::pin(Registration { queue: queue.clone(), node: Node::notifying(self.target.clone()) });
         queue.attach(Self::node(entry.as_mut()));
         self.entries.push(entry);
         true
+    }
+
+    /// Whether every queue that was to be joined was: who sleeps on less may sleep for ever.
+    pub fn is_complete(&self) -> bool {
+        !self.incomplete
     }
 
     fn node(entry: Pin<&mut Registration>) -> Pin<&mut Node> {

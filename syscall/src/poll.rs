@@ -54,25 +54,33 @@ fn look(entries: &mut [Entry]) -> usize {
     ready
 }
 
-/// Joins the queues that tell of changes. Before another look, so that no change falls between.
-fn join(entries: &[Entry], registrations: &mut Registrations) {
+/// Joins the queues that tell of changes. Before another look, so that no change falls between. ENOMEM.
+fn join(entries: &[Entry]) -> Result<Registrations, Errno> {
+    let mut registrations = Registrations::for_current(entries.len()).ok_or(Errno::ENOMEM)?;
     for file in entries.iter().filter_map(|entry| entry.file.as_ref()) {
-        let _ = file.poll(Some(registrations));
+        // What it is ready for is looked at afterwards.
+        let _ = file.poll(Some(&mut registrations));
+    }
+    if registrations.is_complete() { Ok(registrations) } else { Err(Errno::ENOMEM) }
+}
+
+/// A wait's end: nothing is ready when its time is over.
+fn ended(answer: Result<usize, WaitError>) -> Result<usize, Failure> {
+    match answer {
+        Ok(ready) => Ok(ready),
+        Err(WaitError::TimedOut) => Ok(0),
+        Err(WaitError::Interrupted) => Err(Failure::Interrupted(Restart::WithoutHandler)),
     }
 }
 
 /// Waits until an entry is ready, a signal comes, or `deadline`. Answers how many are ready.
-fn wait(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, WaitError> {
+fn wait(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, Failure> {
     let ready = look(entries);
     if ready > 0 || deadline == Some(0) {
         return Ok(ready);
     }
-    let Some(mut registrations) = Registrations::for_current(entries.len()) else { return Ok(0) };
-    join(entries, &mut registrations);
-    match registrations.wait(deadline, || Some(look(entries)).filter(|&ready| ready > 0)) {
-        Err(WaitError::TimedOut) => Ok(0),
-        other => other,
-    }
+    let registrations = join(entries)?;
+    ended(registrations.wait(deadline, || Some(look(entries)).filter(|&ready| ready > 0)))
 }
 
 fn poll_all(task: &Task, address: usize, count: usize, deadline: Option<u64>) -> Result<usize, Failure> {
@@ -96,7 +104,7 @@ fn poll_all(task: &Task, address: usize, count: usize, deadline: Option<u64>) ->
             UserPtr::<[u8; 2]>::new(address.wrapping_add(index * 8 + 6)).write(&found)?;
         }
     }
-    ready.map_err(|_| Failure::Interrupted(Restart::WithoutHandler))
+    ready
 }
 
 /// poll(2). After an interruption without a handler it goes on with what is left of its time.
@@ -239,7 +247,7 @@ fn select_all(task: &Task, count: i32, sets: [usize; 3], deadline: Option<u64>) 
         return Err(Errno::EBADF.into());
     }
     // Errors and hang-ups that no set asks for do not end a select.
-    let found = wait_for_sets(&mut entries, deadline).map_err(|_| Failure::Interrupted(Restart::WithoutHandler))?;
+    let found = wait_for_sets(&mut entries, deadline)?;
     if found == 0 {
         entries.clear();
     }
@@ -261,7 +269,7 @@ fn select_all(task: &Task, count: i32, sets: [usize; 3], deadline: Option<u64>) 
     Ok(ready)
 }
 
-fn wait_for_sets(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, WaitError> {
+fn wait_for_sets(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, Failure> {
     let relevant = |entries: &mut [Entry]| {
         let any = look(entries) > 0;
         if any { entries.iter().filter(|entry| entry.found.intersects(entry.wanted)).count() } else { 0 }
@@ -270,12 +278,8 @@ fn wait_for_sets(entries: &mut [Entry], deadline: Option<u64>) -> Result<usize, 
     if ready > 0 || deadline == Some(0) {
         return Ok(ready);
     }
-    let Some(mut registrations) = Registrations::for_current(entries.len()) else { return Ok(0) };
-    join(entries, &mut registrations);
-    match registrations.wait(deadline, || Some(relevant(entries)).filter(|&ready| ready > 0)) {
-        Err(WaitError::TimedOut) => Ok(0),
-        other => other,
-    }
+    let registrations = join(entries)?;
+    ended(registrations.wait(deadline, || Some(relevant(entries)).filter(|&ready| ready > 0)))
 }
 
 /// select(2).

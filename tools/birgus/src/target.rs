@@ -77,7 +77,8 @@ fn build(paths: &Paths) -> Result<()> {
         // The scratch crate is outside the tree whose file names the compiler; this is that compiler.
         .variable("PATH", path_with(&sysroot)?)
         .variable("CARGO_TARGET_DIR", scratch.join("output"))
-        .without_variable("RUSTFLAGS")
+        // As rustup's libraries are: a kernel linked with LTO needs their bitcode too.
+        .variable("RUSTFLAGS", "-Cembed-bitcode=yes")
         .without_variable("CARGO_BUILD_TARGET")
         .quietly();
     drop(link);
