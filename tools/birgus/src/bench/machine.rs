@@ -137,7 +137,7 @@ pub fn start(paths: &Paths, request: &Request, kernel: &Kernel) -> Result<Guest>
     Guest::start(request, &plan)
 }
 
-fn emulator() -> Result<String> {
+pub fn emulator() -> Result<String> {
     let text = crate::program::Program::new(crate::run::qemu::PROGRAM).arg("--version").text()?;
     let version = text.lines().next().unwrap_or_default();
     Ok(version.replace("emulator version ", "").split(" (").next().unwrap_or_default().to_owned())
