@@ -1,8 +1,9 @@
 //! Experiments on the kernel that this runs on: an ordinary static Linux program, one process for each experiment.
 //!
 //! `guest-prove list` prints a line of JSON for each claim; `guest-prove run [--falsify] [--patience SECONDS] NAME…` tries them and
-//! prints a line of JSON for each result; `guest-prove check [--falsify] NAME…` prints verdicts, and exits with 1 unless all hold
-//! (without any name, either takes all). The words of the results, and the verdict, are those of the crate `evidence`.
+//! prints a line of JSON for each result; `guest-prove check [--falsify] [--quiet] NAME…` prints verdicts, and exits
+//! with 1 unless all hold (`--quiet` prints only the others). Without any name, either takes all. The words of the results, and the
+//! verdict, are those of the crate `evidence`.
 //!
 //! An experiment is a file in `experiments/`, which holds all of it; `docs/prove.md` says how one is written. What several share (catching
 //! faults, counting them, stepping through code) is in `observe/`. `--falsify` puts the control in the mechanism's place: then no claim
@@ -30,7 +31,7 @@ fn main() {
         ["run", words @ ..] => runner::run(words, runner::print_report),
         ["check", words @ ..] => runner::run(words, runner::print_verdict),
         _ => {
-            eprintln!("usage: guest-prove list | run|check [--falsify] [--patience SECONDS] [NAME…]");
+            eprintln!("usage: guest-prove list | run|check [--falsify] [--quiet] [--patience SECONDS] [NAME…]");
             2
         }
     };

@@ -24,16 +24,20 @@ pub fn list() -> i32 {
 /// What was asked for.
 struct Order<'a> {
     falsified: bool,
+    /// Says only what is not as wished.
+    quiet: bool,
     patience: Duration,
     names: Vec<&'a str>,
 }
 
 fn order<'a>(words: &[&'a str]) -> Result<Order<'a>, String> {
-    let mut order = Order { falsified: false, patience: Duration::from_secs(PATIENCE), names: Vec::new() };
+    let mut order =
+        Order { falsified: false, quiet: false, patience: Duration::from_secs(PATIENCE), names: Vec::new() };
     let mut words = words.iter();
     while let Some(&word) = words.next() {
         match word {
             "--falsify" => order.falsified = true,
+            "--quiet" => order.quiet = true,
             "--patience" => {
                 let seconds = words.next().and_then(|word| word.parse().ok()).ok_or("--patience takes seconds")?;
                 order.patience = Duration::from_secs(seconds);
@@ -48,8 +52,8 @@ fn order<'a>(words: &[&'a str]) -> Result<Order<'a>, String> {
     }
 }
 
-/// Tries those that are named, or all; says each result by `print`, which answers whether it is as wished.
-pub fn run(words: &[&str], print: fn(&Report, falsified: bool) -> bool) -> i32 {
+/// Tries those that are named, or all; says each result by `print`; 1 if one is not as wished.
+pub fn run(words: &[&str], print: fn(&Report)) -> i32 {
     let order = match order(words) {
         Ok(order) => order,
         Err(why) => {
@@ -63,36 +67,41 @@ pub fn run(words: &[&str], print: fn(&Report, falsified: bool) -> bool) -> i32 {
             let outcome = in_a_process(experiment, &order)
                 .unwrap_or_else(|errno| Outcome::Lost(format!("no process for it: {}", Trouble::from(errno).text())));
             let report = Report { name: name.to_owned(), outcome };
-            all_as_wished &= print(&report, order.falsified);
+            let as_wished = is_as_wished(&report.outcome, order.falsified);
+            if !(as_wished && order.quiet) {
+                print(&report);
+            }
+            all_as_wished &= as_wished;
         }
     }
     i32::from(!all_as_wished)
 }
 
-/// For the host's side, which judges for itself.
-pub fn print_report(report: &Report, _falsified: bool) -> bool {
+/// What is falsified must not hold; and one that was lost did not say no.
+fn is_as_wished(outcome: &Outcome, falsified: bool) -> bool {
+    match verdict(outcome) {
+        Verdict::Holds => !falsified,
+        Verdict::DoesNotHold(_) => falsified && matches!(outcome, Outcome::Found(_)),
+        Verdict::NotObservable(_) => true,
+    }
+}
+
+/// For the host's side.
+pub fn print_report(report: &Report) {
     match serde_json::to_string(report) {
         Ok(line) => println!("{line}"),
         Err(error) => eprintln!("guest-prove: {}: {error}", report.name),
     }
-    true
 }
 
-/// For people and for tests. What is falsified must not hold.
-pub fn print_verdict(report: &Report, falsified: bool) -> bool {
+/// For people and for tests.
+pub fn print_verdict(report: &Report) {
     let verdict = verdict(&report.outcome);
     println!("{}: {verdict}", report.name);
     match &verdict {
         Verdict::Holds => {}
-        Verdict::DoesNotHold(_) if falsified => {}
         Verdict::DoesNotHold(faults) => faults.iter().for_each(|fault| println!("    {fault}")),
         Verdict::NotObservable(reason) => println!("    {reason}"),
-    }
-    match verdict {
-        Verdict::Holds => !falsified,
-        // One that was lost did not say no.
-        Verdict::DoesNotHold(_) => falsified && matches!(report.outcome, Outcome::Found(_)),
-        Verdict::NotObservable(_) => true,
     }
 }
 
@@ -198,7 +207,7 @@ fn read_result(source: i32, deadline: Instant) -> (Vec<u8>, ResultEnd) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Order, in_a_process, order};
+    use super::{Order, in_a_process, is_as_wished, order};
     use crate::experiment::{Linux, Subject};
     use crate::{Experiment, Lab, Trouble};
     use evidence::{Observable, Outcome, Verdict, verdict};
@@ -214,7 +223,7 @@ mod tests {
             linux: Linux::By("nothing"),
             run,
         };
-        let order = Order { falsified, patience: Duration::from_millis(300), names: Vec::new() };
+        let order = Order { falsified, quiet: false, patience: Duration::from_millis(300), names: Vec::new() };
         in_a_process(&experiment, &order).unwrap()
     }
 
@@ -272,6 +281,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wished_of_a_result() {
+        let (holds, fails) = (tried(sound, false), tried(sound, true));
+        assert!(is_as_wished(&holds, false) && !is_as_wished(&holds, true));
+        assert!(!is_as_wished(&fails, false) && is_as_wished(&fails, true));
+        let lost = Outcome::Lost("it crashed".to_owned());
+        assert!(!is_as_wished(&lost, false) && !is_as_wished(&lost, true));
+        assert!(is_as_wished(&Outcome::NotObservable(String::new()), false));
+    }
+
+    #[test]
     fn what_the_kernel_lacks_is_not_observable() {
         let outcome = tried(|_| Err(measure::system::Errno(libc::ENOSYS).into()), false);
         assert!(matches!(outcome, Outcome::NotObservable(_)));
@@ -283,7 +302,7 @@ mod tests {
     fn orders() {
         assert!(order(&["no-such-experiment"]).is_err());
         assert!(order(&["--patience"]).is_err());
-        let order = order(&["--falsify", "--patience", "7"]).unwrap();
-        assert!(order.falsified && order.patience == Duration::from_secs(7) && order.names.is_empty());
+        let order = order(&["--falsify", "--quiet", "--patience", "7"]).unwrap();
+        assert!(order.falsified && order.quiet && order.patience == Duration::from_secs(7) && order.names.is_empty());
     }
 }
