@@ -79,6 +79,11 @@ impl Drop for KernelStack {
     }
 }
 
+/// Stacks that CPUs keep.
+pub fn kept() -> usize {
+    KEPT_STACKS.get().into_iter().flat_map(|places| places.iter()).map(|place| place.lock().len()).sum()
+}
+
 /// Gives all kept stacks back: for counting what is left over.
 pub fn drain_kernel_stacks() {
     for place in KEPT_STACKS.get().into_iter().flat_map(|places| places.iter()) {

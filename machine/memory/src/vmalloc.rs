@@ -32,6 +32,11 @@ pub fn pages() -> usize {
     RANGES.lock().pages
 }
 
+/// Freed ranges whose addresses wait for a flush.
+pub fn waiting() -> usize {
+    RANGES.lock().dead.len()
+}
+
 /// Takes addresses for `pages` pages; an unmapped page lies before them and after them.
 fn reserve(pages: usize) -> Option<Range<usize>> {
     let length = pages.checked_mul(PAGE_SIZE)?;

@@ -2,7 +2,7 @@
 use crate::batch::Batch;
 use crate::buddy::{Buddy, ORDERS};
 use crate::descriptor::{self, Descriptor, Kind};
-use crate::physical;
+use crate::{owners, physical};
 use core::cell::RefCell;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -275,6 +275,7 @@ pub fn initialise(table: &'static [Descriptor], ram: &[Range<u64>], taken: &[Ran
     descriptor::install(table);
     for range in ram {
         let pages = range.start.div_ceil(4096) as u32..(range.end / 4096).min(table.len() as u64) as u32;
+        owners::add_ram(pages.clone());
         add_except(pages, taken);
     }
 }

@@ -5,6 +5,7 @@
 use super::OutOfMemory;
 use super::entry::{ACCESSED, DIRTY, Entry, NO_EXECUTE, PRESENT, UNCACHED, WRITABLE, WRITE_THROUGH};
 use super::table::{self, ENTRIES, Table, Tables, Walk};
+use crate::frame::Use;
 use crate::{Frame, PAGE_SHIFT, PAGE_SIZE, PhysicalAddress, tlb};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -114,7 +115,7 @@ pub(crate) fn map_fresh(range: Range<usize>, access: KernelAccess) -> Result<(),
     let pages = range.len() >> PAGE_SHIFT;
     let mut mapped = 0;
     let result = map_pages(range.start, pages, access, |_| {
-        let number = Frame::allocate()?.into_number();
+        let number = Frame::allocate_for(Use::Vmalloc)?.into_number();
         mapped += 1;
         Some(u64::from(number))
     });
