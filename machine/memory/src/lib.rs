@@ -32,6 +32,7 @@ pub mod device;
 pub mod frame;
 #[cfg(target_os = "none")]
 pub mod heap;
+pub mod kept;
 pub mod kernel_stack;
 pub mod owners;
 pub mod page_table;

@@ -58,7 +58,7 @@ fn release(range: &Range<usize>) {
 }
 
 /// Flushes, and gives dead ranges back, where there are more than `limit`.
-fn purge(limit: usize) {
+pub(crate) fn purge(limit: usize) {
     let mut ranges = RANGES.lock();
     if ranges.dead.len() <= limit {
         return;

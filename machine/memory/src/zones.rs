@@ -263,6 +263,17 @@ fn spill(frames: &mut Batch<STOCK>) {
     frames.drop_front(BATCH);
 }
 
+/// Gives all CPUs' single pages to their zones.
+pub(crate) fn drain_stocks() {
+    for stock in STOCKS.get().into_iter().flat_map(|stocks| stocks.iter()) {
+        let frames = stock.frames.lock();
+        let mut frames = frames.borrow_mut();
+        while let Some(number) = frames.pop() {
+            free_to_zone(number, 0);
+        }
+    }
+}
+
 fn free_to_zone(number: u32, order: usize) {
     ZONES[zone_of(number)].buddy.lock().free(descriptor::table(), number, order);
     FREE.fetch_add(1 << order, Relaxed);
