@@ -8,7 +8,7 @@ use crate::{kernel_stack, page_table, slab, vmalloc, zones};
 pub fn give_back_stacks_and_tables() {
     kernel_stack::drain_kernel_stacks();
     page_table::drain_table_stocks();
-    vmalloc::purge(0);
+    vmalloc::give_back();
 }
 
 /// Empty slabs and all CPUs' single pages; to be called when each CPU has emptied its magazines ([`slab::drain`]).

@@ -107,6 +107,7 @@ mod tests {
 
     #[test]
     fn stacks_are_apart_and_kept() {
+        let _alone = crate::vmalloc::ALONE.lock().unwrap();
         start_kernel_stacks(1);
         let stacks: Vec<KernelStack> = (0..10).map(|_| KernelStack::new().unwrap()).collect();
         let mut bottoms: Vec<usize> = stacks.iter().map(KernelStack::bottom).collect();

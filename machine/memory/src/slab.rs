@@ -169,20 +169,37 @@ pub fn drain() {
     }
 }
 
-/// Gives back the empty slab that each class keeps.
+/// Slabs with no more free objects than these are sorted by [`trim`].
+const SORTED: usize = 32;
+
+/// Gives back the empty slab that each class keeps, and has the fullest slabs used first from now on, so that the others may become
+/// empty too.
 pub fn trim() {
-    for class in &CLASSES {
+    for (class, size) in CLASSES.iter().zip(SIZES) {
         let mut partial = class.partial.lock();
+        // By how many objects are free.
+        let mut sorted = [NONE; SORTED];
         let mut number = *partial;
         while number != NONE {
             let slab = descriptor::of(number);
-            let next = slab.next.load(Relaxed);
-            if slab.count.load(Relaxed) == 0 {
+            let (next, used) = (slab.next.load(Relaxed), slab.count.load(Relaxed) as usize);
+            let place = sorted.get_mut(crate::PAGE_SIZE / size - used);
+            if used == 0 {
                 unlink(&mut partial, number);
                 class.slabs.fetch_sub(1, Relaxed);
                 zones::free(number, 0);
+            } else if let Some(place) = place {
+                unlink(&mut partial, number);
+                link(place, number);
             }
             number = next;
+        }
+        for mut list in sorted.into_iter().rev() {
+            while list != NONE {
+                let number = list;
+                unlink(&mut list, number);
+                link(&mut partial, number);
+            }
         }
     }
 }
@@ -347,5 +364,26 @@ mod tests {
         assert!(slabs()[class].1 <= 1, "all but one slab are free again");
         trim();
         assert_eq!((slabs()[class].1, rows()[class].objects), (0, 0), "and the last");
+    }
+
+    #[test]
+    fn the_fullest_slab_is_used_first() {
+        let class = class_for(1000, 8).unwrap();
+        let objects: Vec<usize> = (0..40).map(|_| allocate_slowly(class, 0).unwrap()).collect();
+        let page = |object: usize| object / crate::PAGE_SIZE;
+        // Of the first page one object stays, of the second three, of the others none.
+        let pages = [page(objects[0]), page(objects[4])];
+        let stays = |index: usize| {
+            page(objects[index]) == pages[0] && index == 0 || page(objects[index]) == pages[1] && index != 4
+        };
+        let kept: Vec<usize> = (0..40).filter(|&index| stays(index)).collect();
+        assert_eq!(kept.len(), 4);
+        for (_, &object) in objects.iter().enumerate().filter(|(index, _)| !kept.contains(index)).rev() {
+            // SAFETY: allocated above.
+            unsafe { free(object, class) };
+        }
+        trim();
+        assert_eq!(slabs()[class].1, 2, "pages with objects");
+        assert_eq!(page(allocate_slowly(class, 0).unwrap()), pages[1]);
     }
 }

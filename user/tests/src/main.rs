@@ -96,7 +96,9 @@ fn main() {
         ["exact", kind, count] => exact::run(kind, count),
         ["child", what @ ..] => processes::re_executed(what),
         _ => {
-            eprintln!("usage: guest-tests list | run [--quiet] [NAME…] | stress|exact fork|thread|pipe|file|map|shell COUNT");
+            eprintln!(
+                "usage: guest-tests list | run [--quiet] [NAME…] | stress|exact fork|thread|pipe|file|map|shell COUNT"
+            );
             2
         }
     };

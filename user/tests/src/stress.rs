@@ -110,7 +110,8 @@ fn maps(count: usize) {
 
 /// A shell's loop that creates and removes `count` files, no more than a thousand at a time.
 fn shell(count: usize) {
-    let script = "mkdir /tmp/exact.$$ && cd /tmp/exact.$$ && i=0 && while [ $i -lt $0 ]; do i=$((i + 1)); echo $i > file$i;
+    let script =
+        "mkdir /tmp/exact.$$ && cd /tmp/exact.$$ && i=0 && while [ $i -lt $0 ]; do i=$((i + 1)); echo $i > file$i;
         [ $((i % 1000)) = 0 ] && rm file*; done; rm -f file*; cd / && rmdir /tmp/exact.$$";
     let status = Command::new("/bin/sh").args(["-c", script, &count.to_string()]).status().unwrap();
     assert!(status.success(), "{status}");

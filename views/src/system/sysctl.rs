@@ -120,7 +120,7 @@ fn drop_caches(sources: &Sources, what: i64) {
         sources.vfs.shrink();
     }
     if what & 3 != 0 {
-        scheduler::give_back_kept();
+        task::shortage::give_back_kept();
     }
     static SILENT: AtomicBool = AtomicBool::new(false);
     if SILENT.fetch_or(what & 4 != 0, Ordering::Relaxed) {
@@ -135,10 +135,14 @@ fn drop_caches(sources: &Sources, what: i64) {
 
 fn memory(folder: Arc<Listing>, sources: &Arc<Sources>) -> Result<(), Errno> {
     let of = sources.clone();
-    let drop = number(1..=4, || 0, move |what| {
-        drop_caches(&of, what);
-        Ok(())
-    });
+    let drop = number(
+        1..=4,
+        || 0,
+        move |what| {
+            drop_caches(&of, what);
+            Ok(())
+        },
+    );
     folder.add("drop_caches", drop.with_permissions(0o200))?;
     folder.add("max_map_count", fixed(mm::MAX_MAP_COUNT as i64))?;
     folder.add("mmap_min_addr", fixed(mm::MAP_MINIMUM as i64))?;
