@@ -9,12 +9,14 @@
 pub mod elf;
 pub mod errno;
 pub mod file;
+pub mod registers;
 pub mod signal;
 pub mod system;
 pub mod terminal;
 pub mod time;
 
 pub use errno::Errno;
+pub use registers::PtRegs;
 /// Constants generated from the UAPI headers.
 pub use linux_raw_sys as raw;
 

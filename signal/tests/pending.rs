@@ -108,7 +108,11 @@ proptest! {
                         Ok(message) => {
                             let kept = (fits && signal != Signal::KILL).then_some(cause);
                             prop_assert!(kept.is_some() || !signal.is_real_time() || cause.code() == 0);
-                            drop(real[usize::from(process)].add(message));
+                            let queue = &mut real[usize::from(process)];
+                            let loose = queue.wants_memory(&message);
+                            let message = if loose { message.with_memory().unwrap() } else { message };
+                            prop_assert!(!queue.wants_memory(&message));
+                            drop(queue.add(message));
                             model[usize::from(process)].add(signal, kept);
                         }
                         Err(error) => {

@@ -2,11 +2,14 @@
 use crate::Restart;
 use crate::task::Task;
 use crate::tree::Pid;
-use ::signal::{Action, AlternateStack, Dispositions, GroupStop, Pending, Signal, SignalSet, StopEvent, ThreadStop};
+use ::signal::{
+    Action, AlternateStack, Dispositions, GroupStop, LastFault, Pending, Signal, SignalSet, StopEvent, ThreadStop,
+};
 use abi::Errno;
+use abi::signal::SignalStack;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use sync::thread::work;
 use sync::{Preempt, Rank, SpinLock, WaitQueue};
 
@@ -161,8 +164,8 @@ pub struct ThreadSignals {
     pub(crate) own: SpinLock<Own, Preempt>,
     /// The thread is to end, whatever is pending.
     pub(crate) ending: AtomicBool,
-    /// How the last system call wants to go on.
-    pub(crate) interrupted: SpinLock<Option<Restart>, Preempt>,
+    /// How the last system call wants to go on; written and read by the thread itself.
+    interrupted: AtomicU8,
     /// Signals that rt_sigtimedwait(2) waits for, although they are blocked.
     pub(crate) awaited: AtomicU64,
     pub(crate) arrived: WaitQueue,
@@ -173,8 +176,7 @@ pub struct ThreadSignals {
 pub(crate) struct Own {
     pub pending: Pending,
     pub alternate_stack: AlternateStack,
-    /// Address, error code and vector of the last fault, for the frame.
-    pub fault: (usize, u64, u64),
+    pub fault: LastFault,
 }
 
 impl ThreadSignals {
@@ -185,7 +187,7 @@ impl ThreadSignals {
             has_saved_mask: AtomicBool::new(false),
             own: SpinLock::new(Rank::ThreadSignals, Own::default()),
             ending: AtomicBool::new(false),
-            interrupted: SpinLock::new(Rank::Leaf, None),
+            interrupted: AtomicU8::new(0),
             awaited: AtomicU64::new(0),
             arrived: WaitQueue::new(),
         }
@@ -211,11 +213,48 @@ impl ThreadSignals {
         self.mask.store(mask.bits(), Ordering::Relaxed);
     }
 
+    /// The mask to go back to.
+    pub(crate) fn saved_mask(&self) -> Option<SignalSet> {
+        self.has_saved_mask
+            .load(Ordering::Relaxed)
+            .then(|| SignalSet::mask_from_bits(self.saved_mask.load(Ordering::Relaxed)))
+    }
+
     /// The mask to go back to, once.
     pub(crate) fn take_saved_mask(&self) -> Option<SignalSet> {
-        self.has_saved_mask
-            .swap(false, Ordering::Relaxed)
-            .then(|| SignalSet::mask_from_bits(self.saved_mask.load(Ordering::Relaxed)))
+        let saved = self.saved_mask();
+        if saved.is_some() {
+            self.has_saved_mask.store(false, Ordering::Relaxed);
+        }
+        saved
+    }
+
+    /// Whether rt_sigtimedwait(2) waits for the signal.
+    pub(crate) fn awaits(&self, signal: Signal) -> bool {
+        SignalSet::from_bits(self.awaited.load(Ordering::Relaxed)).contains(signal)
+    }
+
+    /// How the interrupted call wants to go on, once.
+    pub(crate) fn take_interrupted(&self) -> Option<Restart> {
+        let restart = match self.interrupted.load(Ordering::Relaxed) {
+            0 => return None,
+            1 => Restart::Always,
+            2 => Restart::IfFlagged,
+            3 => Restart::WithoutHandler,
+            _ => Restart::Block,
+        };
+        self.interrupted.store(0, Ordering::Relaxed);
+        Some(restart)
+    }
+
+    fn set_interrupted(&self, restart: Restart) {
+        let number = match restart {
+            Restart::Always => 1,
+            Restart::IfFlagged => 2,
+            Restart::WithoutHandler => 3,
+            Restart::Block => 4,
+        };
+        self.interrupted.store(number, Ordering::Relaxed);
     }
 }
 
@@ -250,6 +289,21 @@ impl Task {
         let pending = group.pending.deliverable(mask) || self.signals.own.lock().pending.deliverable(mask);
         drop(group);
         self.update_work(pending);
+    }
+
+    /// A handler has returned: `stack` and `mask` are what its frame kept, and `rsp` where the stack now stands.
+    pub(crate) fn end_handler(&self, stack: &SignalStack, rsp: u64, mask: SignalSet) {
+        let group = self.process.signals.lock();
+        let mut own = self.signals.own.lock();
+        // What does not suit is left as it is, as Linux does.
+        let _ = own.alternate_stack.set(rsp, stack);
+        self.signals.store_mask(mask);
+        let pending = group.pending.deliverable(mask) || own.pending.deliverable(mask);
+        drop(own);
+        drop(group);
+        if pending {
+            self.update_work(true);
+        }
     }
 
     /// Replaces the mask until the system call's end, which puts the old one back: after a handler, if one runs.
@@ -335,7 +389,7 @@ impl Task {
     /// Keeps how an interrupted call wants to go on; the registers already look as if it had failed.
     pub fn interrupted(&self, context: &mut trap::UserContext, restart: Restart) {
         context.rax = Errno::EINTR.to_return_value() as u64;
-        *self.signals.interrupted.lock() = Some(restart);
+        self.signals.set_interrupted(restart);
         // Even where nothing is pending any more, the call must be begun again.
         if let Some(thread) = self.thread() {
             thread.add_work(work::NOTIFY);
@@ -384,9 +438,12 @@ impl Task {
 
     /// Whether this task may send `signal` to `target` (kill(2)): the same user, CAP_KILL, or SIGCONT within a session. EPERM.
     pub fn may_signal(&self, target: &crate::process::Process, signal: u32) -> Result<(), Errno> {
+        if target.pid == self.process.pid {
+            return Ok(());
+        }
         let own = self.credentials();
         let uid = target.uid.load(Ordering::Relaxed);
-        let same = target.pid == self.process.pid || own.user.effective == uid || own.user.real == uid;
+        let same = own.user.effective == uid || own.user.real == uid;
         let in_session = signal == abi::raw::general::SIGCONT && target.session() == self.process.session();
         if same || in_session || own.has(vfs::Capabilities::KILL) { Ok(()) } else { Err(Errno::EPERM) }
     }
