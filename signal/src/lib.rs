@@ -5,8 +5,9 @@
 //! immunity) interact. All of it must be decided in one place and testable without a machine.
 //!
 //! **Model.** Plain data and pure functions; the task layer owns the lock (Linux's `siglock`) and applies what they say.
-//! - [`Pending`] is a queue per thread and one per process. Senders make a [`Message`] before they take the lock, and find memory
-//!   for it only where the queue's place for one message is taken ([`Pending::wants_memory`]); [`prepare`] says whether to queue it, [`choose_thread`] whom to wake. [`dequeue`] takes the next one out.
+//! - [`Pending`] is a queue per thread and one per process. It has a place for one message; senders make a [`Message`], with memory
+//!   of its own, where that is taken ([`Pending::put`]). [`prepare`] says whether to queue it, [`choose_thread`] whom to wake.
+//!   [`dequeue`] takes the next one out.
 //! - [`Dispositions`] are the 64 actions of a process. [`decide`] turns a dequeued signal into a [`Decision`], and
 //!   [`Interrupted::outcome`] says what becomes of the system call that it interrupted.
 //! - [`FrameRequest`] lays out the handler's frame, [`restore_registers`] reads it back for `rt_sigreturn`.

@@ -24,6 +24,19 @@ impl Counter {
 pub(crate) struct Charge(Arc<Counter>);
 
 impl Charge {
+    /// None where the message would be over the limit.
+    #[inline]
+    pub(crate) fn for_message(
+        signal: Signal,
+        information: &Information,
+        counter: &Arc<Counter>,
+        limit: u64,
+    ) -> Option<Self> {
+        let exempt = !signal.is_real_time() && information.code() >= 0;
+        Self::take(counter, (!exempt).then_some(limit))
+    }
+
+    #[inline]
     fn take(counter: &Arc<Counter>, limit: Option<u64>) -> Option<Self> {
         let before = counter.0.fetch_add(1, Ordering::Relaxed);
         let charge = Self(counter.clone());
@@ -53,85 +66,46 @@ pub(crate) struct Node {
 /// A box of one: stable Rust makes no plain box fallibly, but a vector, and this out of it.
 pub(crate) type Link = Box<[Node; 1]>;
 
-/// A signal to be queued. Carries nothing but the number where the information may be lost.
+/// A signal to be queued, with memory for it. Carries nothing but the number where the information may be lost.
 pub struct Message {
     signal: Signal,
-    content: Content,
-}
-
-/// What a message carries.
-pub(crate) enum Content {
-    Nothing,
-    /// For the place that every [`Pending`](crate::Pending) has for one.
-    Loose(Information, Charge),
-    /// For its list.
-    Linked(Link),
+    node: Option<Link>,
 }
 
 impl Message {
     /// Makes one for a process of the user whose counter is given, which has `limit` as RLIMIT_SIGPENDING.
     ///
-    /// Over the limit: EAGAIN for a real-time signal that someone else than `kill(2)` and `tgkill(2)` sends; else the information
-    /// is lost. Standard signals from the kernel or `kill` do not heed the limit.
+    /// Over the limit, or without memory: EAGAIN for a real-time signal that someone else than `kill(2)` and `tgkill(2)` sends;
+    /// else the information is lost. Standard signals from the kernel or `kill` do not heed the limit. Not under the lock.
     pub fn new(signal: Signal, information: Information, counter: &Arc<Counter>, limit: u64) -> Result<Self, Errno> {
         if signal == Signal::KILL {
             return Ok(Self::without_information(signal));
         }
-        let exempt = !signal.is_real_time() && information.code() >= 0;
-        match Charge::take(counter, (!exempt).then_some(limit)) {
-            Some(charge) => Ok(Self { signal, content: Content::Loose(information, charge) }),
-            None => Self::lossy(signal, information),
-        }
-    }
-
-    /// The same message with memory of its own, for a [`Pending`](crate::Pending) whose place for one is taken. Without memory as over the
-    /// limit: EAGAIN, or the information is lost. Not under the lock.
-    pub fn with_memory(self) -> Result<Self, Errno> {
-        match self.content {
-            Content::Loose(information, charge) => {
-                match allocate(Node { signal: self.signal, information, next: None, older: None, newer: None, charge }) {
-                    Some(node) => Ok(Self { signal: self.signal, content: Content::Linked(node) }),
-                    None => Self::lossy(self.signal, information),
-                }
-            }
-            content => Ok(Self { content, ..self }),
-        }
-    }
-
-    fn lossy(signal: Signal, information: Information) -> Result<Self, Errno> {
-        if signal.is_real_time() && information.code() != raw::SI_USER as i32 {
+        let node = Charge::for_message(signal, &information, counter, limit)
+            .and_then(|charge| allocate(Node { signal, information, next: None, older: None, newer: None, charge }));
+        if node.is_none() && signal.is_real_time() && information.code() != raw::SI_USER as i32 {
             return Err(Errno::EAGAIN);
         }
-        Ok(Self::without_information(signal))
+        Ok(Self { signal, node })
     }
 
     /// One that never fails.
     pub fn without_information(signal: Signal) -> Self {
-        Self { signal, content: Content::Nothing }
+        Self { signal, node: None }
     }
 
-    #[inline]
     pub fn signal(&self) -> Signal {
         self.signal
     }
 
-    /// Whether it has to go to the place for one.
-    pub(crate) fn is_loose(&self) -> bool {
-        matches!(self.content, Content::Loose(..))
-    }
-
-    pub(crate) fn into_parts(self) -> (Signal, Content) {
-        (self.signal, self.content)
+    pub(crate) fn into_parts(self) -> (Signal, Option<Link>) {
+        (self.signal, self.node)
     }
 }
 
 impl fmt::Debug for Message {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let information = match &self.content {
-            Content::Nothing => None,
-            Content::Loose(information, _) => Some(information),
-            Content::Linked(node) => Some(&node[0].information),
-        };
+        let information = self.node.as_ref().map(|node| &node[0].information);
         write!(formatter, "{:?} {information:?}", self.signal)
     }
 }

@@ -1,8 +1,9 @@
 //! Signals that were sent and not yet taken.
 use crate::information::Information;
-use crate::message::{Charge, Content, Link, Message, Node};
+use crate::message::{Charge, Counter, Link, Message, Node};
 use crate::number::Signal;
 use crate::set::SignalSet;
+use alloc::sync::Arc;
 use core::fmt;
 
 struct Single {
@@ -36,10 +37,21 @@ impl Pending {
         !(self.set & !mask).is_empty()
     }
 
-    /// Whether [`Pending::add`] would have to lose the message's information: it needs [`Message::with_memory`] first.
+    /// Queues a signal in the place for one. False: it takes a [`Message`], because the place is taken or the limit (as for
+    /// [`Message::new`]) reached. A signal that would come to nothing anyway counts as queued.
     #[inline]
-    pub fn wants_memory(&self, message: &Message) -> bool {
-        message.is_loose() && (self.single.is_some() || self.first.is_some()) && !self.refuses(message.signal())
+    #[must_use]
+    pub fn put(&mut self, signal: Signal, information: &Information, counter: &Arc<Counter>, limit: u64) -> bool {
+        if self.refuses(signal) {
+            return true;
+        }
+        if self.single.is_some() || self.first.is_some() || signal == Signal::KILL {
+            return false;
+        }
+        let Some(charge) = Charge::for_message(signal, information, counter, limit) else { return false };
+        self.set.insert(signal);
+        self.single = Some(Single { signal, information: *information, charge });
+        true
     }
 
     /// Whether a message would come to nothing: its signal is pending already and is not a real-time signal.
@@ -53,14 +65,10 @@ impl Pending {
         if self.refuses(message.signal()) {
             return Err(message);
         }
-        let (signal, content) = message.into_parts();
+        let (signal, link) = message.into_parts();
         self.set.insert(signal);
-        match content {
-            Content::Linked(link) => self.append(link),
-            Content::Loose(information, charge) if self.single.is_none() && self.first.is_none() => {
-                self.single = Some(Single { signal, information, charge });
-            }
-            Content::Loose(..) | Content::Nothing => {}
+        if let Some(link) = link {
+            self.append(link);
         }
         Ok(())
     }
@@ -259,8 +267,18 @@ impl Discarded {
 }
 
 impl Drop for Discarded {
-    /// One by one: chains are as long as RLIMIT_SIGPENDING, and nested drops would overflow the kernel stack.
+    #[inline]
     fn drop(&mut self) {
+        if self.first.is_some() {
+            self.drop_chain();
+        }
+    }
+}
+
+impl Discarded {
+    /// One by one: chains are as long as RLIMIT_SIGPENDING, and nested drops would overflow the kernel stack.
+    #[cold]
+    fn drop_chain(&mut self) {
         while let Some(mut link) = self.first.take() {
             let [node] = &mut *link;
             self.first = node.next.take();

@@ -204,6 +204,9 @@ fn to_many(
 }
 
 fn to_thread(task: &Task, pid: Option<u32>, tid: u32, signal: u32, information: Information) -> Result<(), Errno> {
+    if tid == task.tid() && pid.is_none_or(|pid| task.process.pid == pid) {
+        return signals::send_to_task(task, signal, information);
+    }
     let target = task::tree::find_task(tid)
         .filter(|other| pid.is_none_or(|pid| other.process.pid == pid))
         .ok_or(Errno::ESRCH)?;

@@ -99,14 +99,14 @@ fn next(task: &Task) -> Next {
     if let Some(event) = group.stop.take_event() {
         return Next::Tell(event);
     }
-    if group.stops.get(&task.tid()).is_some_and(|thread| thread.is_asked()) {
+    if group.stop.concerns_threads() && group.stops.get(&task.tid()).is_some_and(|thread| thread.is_asked()) {
         return Next::Stop;
     }
     let ticket = group.stop.ticket();
     let mask = task.signals.mask();
     let mut own = task.signals.own.lock();
     let taken = dequeue(&mut own.pending, &mut group.pending, mask);
-    let Some((signal, information, spent)) = taken else { return Next::Nothing };
+    let Some((signal, mut information, spent)) = taken else { return Next::Nothing };
     let decision = {
         let mut actions = group.actions.lock();
         let decision = decide(signal, actions.get(signal), mask, group.unkillable);
@@ -122,14 +122,14 @@ fn next(task: &Task) -> Next {
             let (stack, fault) = (own.alternate_stack, own.fault);
             drop((own, group));
             drop(spent);
-            let information = crate::clock_timers::taken(&task.process, information);
+            crate::clock_timers::taken(&task.process, &mut information);
             let saved_mask = task.signals.saved_mask();
             Next::Handler(Delivery { signal, information, deliver, mask, saved_mask, stack, fault, pending })
         }
         other => {
             drop((own, group));
             drop(spent);
-            crate::clock_timers::taken(&task.process, information);
+            crate::clock_timers::taken(&task.process, &mut information);
             without_handler(task, other, signal, ticket)
         }
     }
@@ -296,13 +296,17 @@ fn restore_vectors(address: u64) -> Result<(), Errno> {
 }
 
 fn restore(task: &Task, context: &mut UserContext) -> Result<(), Errno> {
-    let frame = UserPtr::<UserContextFrame>::new(context.rsp as usize).read()?;
-    let mask = saved_mask(&frame);
+    let place = UserPtr::<UserContextFrame>::new(context.rsp as usize);
+    place.read_with(|frame| restore_from(task, context, frame))?
+}
+
+fn restore_from(task: &Task, context: &mut UserContext, frame: &UserContextFrame) -> Result<(), Errno> {
+    let mask = saved_mask(frame);
     if let Err(errno) = restore_vectors(frame.context.vector_state) {
         task.set_signal_mask(mask);
         return Err(errno);
     }
-    restore_registers(&frame, context);
+    restore_registers(frame, context);
     context.load_in_full();
     task.end_handler(&frame.stack, frame.context.rsp, mask);
     Ok(())

@@ -102,9 +102,9 @@ fn send_with(
     let Ok(signal) = Signal::new(signal) else { return Ok(()) };
     let mut letter = Letter::new(process, signal, information);
     if target.is_some() {
-        match deliver(None, process, target, &mut letter, force)? {
+        match deliver(None, process, target, &mut letter, force) {
             Next::Done => return Ok(()),
-            Next::NeedsMemory => letter.find_memory()?,
+            Next::NeedsMessage => letter.make_message(process)?,
             Next::NeedsTree => {}
         }
     }
@@ -112,8 +112,8 @@ fn send_with(
         let tree = tree::lock();
         let next = deliver(Some(&tree), process, target, &mut letter, force);
         drop(tree);
-        match next? {
-            Next::NeedsMemory => letter.find_memory()?,
+        match next {
+            Next::NeedsMessage => letter.make_message(process)?,
             Next::Done | Next::NeedsTree => return Ok(()),
         }
     }
@@ -124,12 +124,10 @@ pub fn send_in_tree(tree: &Tree, process: &Process, signal: u32, information: In
     let Ok(signal) = Signal::new(signal) else { return };
     let mut letter = Letter::new(process, signal, information);
     loop {
-        let found = match deliver(Some(tree), process, None, &mut letter, true) {
-            Ok(Next::NeedsMemory) => letter.find_memory(),
-            Ok(Next::Done | Next::NeedsTree) => return,
-            Err(errno) => Err(errno),
-        };
-        if found.is_err() {
+        if deliver(Some(tree), process, None, &mut letter, true) != Next::NeedsMessage {
+            return;
+        }
+        if letter.make_message(process).is_err() {
             letter.message = Some(Message::without_information(signal));
         }
     }
@@ -141,7 +139,7 @@ struct Letter {
     information: ::signal::Information,
     /// RLIMIT_SIGPENDING of the receiver.
     limit: u64,
-    /// Made under the lock; here once it was tried, and in the end if it came to nothing.
+    /// Made where the receiver's queue has no place for it, and left here if it came to nothing.
     message: Option<Message>,
     discarded: ::signal::Discarded,
 }
@@ -153,23 +151,23 @@ impl Letter {
     }
 
     /// EAGAIN.
-    fn find_memory(&mut self) -> Result<(), Errno> {
-        self.message = self.message.take().map(Message::with_memory).transpose()?;
+    #[cold]
+    fn make_message(&mut self, process: &Process) -> Result<(), Errno> {
+        let counter = process.signals.lock().counter.clone();
+        self.message = Some(Message::new(self.signal, self.information, &counter, self.limit)?);
         Ok(())
     }
 
-    /// Puts it into a queue. EAGAIN where it cannot be queued.
-    fn put(&mut self, pending: &mut Pending, counter: &Arc<Counter>) -> Result<Next, Errno> {
-        let message = match self.message.take() {
-            Some(message) => message,
-            None => Message::new(self.signal, self.information, counter, self.limit)?,
-        };
-        if pending.wants_memory(&message) {
-            self.message = Some(message);
-            return Ok(Next::NeedsMemory);
+    /// Puts it into a queue; false where that takes a message.
+    #[inline]
+    fn put(&mut self, pending: &mut Pending, counter: &Arc<Counter>) -> bool {
+        match self.message.take() {
+            Some(message) => {
+                self.message = pending.add(message).err();
+                true
+            }
+            None => pending.put(self.signal, &self.information, counter, self.limit),
         }
-        self.message = pending.add(message).err();
-        Ok(Next::Done)
     }
 }
 
@@ -177,30 +175,29 @@ impl Letter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Done,
-    /// Again, after [`Letter::find_memory`].
-    NeedsMemory,
+    /// Again, after [`Letter::make_message`].
+    NeedsMessage,
     /// Again with the tree: other threads are concerned.
     NeedsTree,
 }
 
 /// Delivers to a process, or to its thread `target`. A signal for one thread that has a handler concerns no other, and does without the tree.
-/// EAGAIN.
 fn deliver(
     tree: Option<&Tree>,
     process: &Process,
     target: Option<&Task>,
     letter: &mut Letter,
     force: bool,
-) -> Result<Next, Errno> {
+) -> Next {
     let signal = letter.signal;
     let mut group = process.signals.lock();
     if group.is_exiting() && signal != Signal::KILL {
-        return Ok(Next::Done);
+        return Next::Done;
     }
     let action = *group.actions.lock().get(signal);
     let (flush, fatal) = (flush_for(signal), is_fatal(signal, &action));
     if tree.is_none() && (target.is_none() || fatal || flush != Flush::Nothing) {
-        return Ok(Next::NeedsTree);
+        return Next::NeedsTree;
     }
     if let Some(tree) = tree.filter(|_| flush != Flush::Nothing) {
         change_stop(tree, process, &mut group, signal, flush, letter);
@@ -217,15 +214,15 @@ fn deliver(
     let queue = prepare(signal, &receiver, force && !group.unkillable)
         || target.map_or_else(|| threads().any(awaits), awaits);
     if !queue {
-        return Ok(Next::Done);
+        return Next::Done;
     }
     let GroupSignals { pending, counter, .. } = &mut *group;
-    let next = match target {
-        Some(task) => letter.put(&mut task.signals.own.lock().pending, counter)?,
-        None => letter.put(pending, counter)?,
+    let put = match target {
+        Some(task) => letter.put(&mut task.signals.own.lock().pending, counter),
+        None => letter.put(pending, counter),
     };
-    if next != Next::Done {
-        return Ok(next);
+    if !put {
+        return Next::NeedsMessage;
     }
     process.signal_arrived.notify();
     let kills = fatal && !receiver.mask.contains(signal) && !group.unkillable;
@@ -234,7 +231,7 @@ fn deliver(
     } else {
         notify(target, threads(), signal);
     }
-    Ok(Next::Done)
+    Next::Done
 }
 
 /// What a stop signal, or SIGCONT, does before anything else.
@@ -302,24 +299,26 @@ pub fn force_end(task: &Task) {
 pub fn force(task: &Task, signal: u32, information: Information, fault: Option<(usize, u64, u64)>) {
     let Ok(number) = Signal::new(signal) else { return };
     let mut made = None;
-    // Twice at most: with memory of its own, a message is queued.
+    // Twice at most: a message is queued.
     let refused = loop {
         let mut group = task.process.signals.lock();
-        let message = made.take().unwrap_or_else(|| {
-            Message::new(number, information.0, &group.counter, u64::MAX)
-                .unwrap_or_else(|_| Message::without_information(number))
-        });
         let mut own = task.signals.own.lock();
-        if !own.pending.wants_memory(&message) {
-            force_in(task, number, &mut group);
-            if let Some((address, error, trap)) = fault {
-                own.fault = LastFault { address: address as u64, error, trap };
+        let refused = match made.take() {
+            Some(message) => own.pending.add(message).err(),
+            None if own.pending.put(number, &information.0, &group.counter, u64::MAX) => None,
+            None => {
+                let counter = group.counter.clone();
+                drop((own, group));
+                let message = Message::new(number, information.0, &counter, u64::MAX);
+                made = Some(message.unwrap_or_else(|_| Message::without_information(number)));
+                continue;
             }
-            break own.pending.add(message).err();
+        };
+        if let Some((address, error, trap)) = fault {
+            own.fault = LastFault { address: address as u64, error, trap };
         }
-        drop(own);
-        drop(group);
-        made = Some(message.with_memory().unwrap_or_else(|_| Message::without_information(number)));
+        force_in(task, number, &mut group);
+        break refused;
     };
     drop(refused);
     if let Some(thread) = task.thread() {

@@ -430,9 +430,10 @@ impl Task {
         let mut group = self.process.signals.lock();
         let taken = ::signal::dequeue(&mut self.signals.own.lock().pending, &mut group.pending, !set);
         drop(group);
-        taken.map(|(signal, information, spent)| {
+        taken.map(|(signal, mut information, spent)| {
             drop(spent);
-            (signal, crate::clock_timers::taken(&self.process, information))
+            crate::clock_timers::taken(&self.process, &mut information);
+            (signal, information)
         })
     }
 
