@@ -107,14 +107,14 @@ fn next(task: &Task) -> Next {
     let mut own = task.signals.own.lock();
     let taken = dequeue(&mut own.pending, &mut group.pending, mask);
     let Some((signal, mut information, spent)) = taken else { return Next::Nothing };
-    let decision = {
-        let mut actions = group.actions.lock();
-        let decision = decide(signal, actions.get(signal), mask, group.unkillable);
+    let unkillable = group.unkillable;
+    let decision = group.with_actions(|actions| {
+        let decision = decide(signal, actions.get(signal), mask, unkillable);
         if let Decision::Deliver(_) = decision {
             actions.consume(signal);
         }
         decision
-    };
+    });
     match decision {
         Decision::Deliver(deliver) => {
             task.signals.store_mask(deliver.mask);

@@ -194,7 +194,7 @@ fn deliver(
     if group.is_exiting() && signal != Signal::KILL {
         return Next::Done;
     }
-    let action = *group.actions.lock().get(signal);
+    let action = group.with_actions(|actions| *actions.get(signal));
     let (flush, fatal) = (flush_for(signal), is_fatal(signal, &action));
     if tree.is_none() && (target.is_none() || fatal || flush != Flush::Nothing) {
         return Next::NeedsTree;
@@ -328,7 +328,7 @@ pub fn force(task: &Task, signal: u32, information: Information, fault: Option<(
 
 fn force_in(task: &Task, signal: Signal, group: &mut GroupSignals) {
     let mut mask = task.signals.mask();
-    let dies = group.actions.lock().force(signal, &mut mask, signal == Signal::KILL);
+    let dies = group.with_actions(|actions| actions.force(signal, &mut mask, signal == Signal::KILL));
     if dies {
         group.unkillable = false;
     }
@@ -345,7 +345,7 @@ fn resume(tree: &Tree, process: &Process, group: &mut GroupSignals) {
 
 /// Whether the process does not want zombies: SIGCHLD ignored, or SA_NOCLDWAIT.
 pub fn discards_children(parent: &Process) -> bool {
-    parent.signals.lock().actions.lock().child_exit().reap
+    parent.signals.lock().with_actions(|actions| actions.child_exit().reap)
 }
 
 /// Tells the parent that a child has stopped or goes on.
@@ -355,7 +355,7 @@ pub fn tell_stop(child: &Process, event: StopEvent) {
         StopEvent::Continued => (CLD_CONTINUED, Signal::CONT),
     };
     let Some(parent) = tree::find_process(child.parent()) else { return };
-    let notifies = parent.signals.lock().actions.lock().child_stop_notifies();
+    let notifies = parent.signals.lock().with_actions(|actions| actions.child_stop_notifies());
     if notifies {
         let information = Information::child(child, code, signal.number() as i32);
         let _ = send_to_process(&parent, SIGCHLD, information);

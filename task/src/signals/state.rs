@@ -16,8 +16,8 @@ use sync::{Preempt, Rank, SpinLock, WaitQueue};
 /// What the threads of a process share.
 #[derive(Debug)]
 pub struct GroupSignals {
-    /// Shared beyond the process under CLONE_SIGHAND.
-    pub(crate) actions: Arc<SpinLock<Dispositions, Preempt>>,
+    /// Shared beyond the process under CLONE_SIGHAND; reached by [`GroupSignals::with_actions`].
+    actions: Arc<SpinLock<Dispositions, Preempt>>,
     pub(crate) pending: Pending,
     pub(crate) stop: GroupStop,
     /// Job control's side of each thread.
@@ -70,6 +70,16 @@ impl GroupSignals {
         }
         *copy.lock() = theirs;
         Self::with(copy, counter, false)
+    }
+
+    /// Sees and changes the actions. Those that no other process shares need no lock beside the group's: a reference to them is
+    /// made under that only.
+    #[inline]
+    pub(crate) fn with_actions<R>(&mut self, use_them: impl FnOnce(&mut Dispositions) -> R) -> R {
+        match Arc::get_mut(&mut self.actions) {
+            Some(own) => use_them(own.get_mut()),
+            None => use_them(&mut self.actions.lock()),
+        }
     }
 
     pub(crate) fn thread_exits(&mut self, status: u32) {
@@ -270,8 +280,8 @@ pub struct SignalSummary {
 
 impl crate::process::Process {
     pub fn signal_summary(&self) -> SignalSummary {
-        let group = self.signals.lock();
-        let (ignored, caught) = group.actions.lock().ignored_and_caught();
+        let mut group = self.signals.lock();
+        let (ignored, caught) = group.with_actions(|actions| actions.ignored_and_caught());
         SignalSummary { pending: group.pending.set(), ignored, caught, queued: group.counter.count() }
     }
 }
@@ -345,28 +355,29 @@ impl Task {
 
     /// A signal's action.
     pub fn signal_action(&self, signal: Signal) -> Action {
-        *self.process.signals.lock().actions.lock().get(signal)
+        self.process.signals.lock().with_actions(|actions| *actions.get(signal))
     }
 
-    /// Sets a signal's action and answers the one before. EINVAL for SIGKILL and SIGSTOP.
-    pub fn set_signal_action(&self, signal: Signal, action: Action) -> Result<Action, Errno> {
-        if !action.ignores(signal) {
-            let group = self.process.signals.lock();
-            let mut actions = group.actions.lock();
-            let before = *actions.get(signal);
-            actions.set(signal, action)?;
-            return Ok(before);
+    /// Sets a signal's action and puts the one before into `before`. EINVAL for SIGKILL and SIGSTOP.
+    #[inline]
+    pub fn set_signal_action(
+        &self,
+        signal: Signal,
+        action: &Action,
+        before: Option<&mut Action>,
+    ) -> Result<(), Errno> {
+        if action.ignores(signal) {
+            return self.ignore(signal, action, before);
         }
-        self.ignore(signal, action)
+        self.process.signals.lock().with_actions(|actions| actions.exchange(signal, action, before))
     }
 
     /// Sets an action that ignores the signal: what is pending of it goes, from every thread.
-    fn ignore(&self, signal: Signal, action: Action) -> Result<Action, Errno> {
+    fn ignore(&self, signal: Signal, action: &Action, before: Option<&mut Action>) -> Result<(), Errno> {
         let mut discarded = ::signal::Discarded::default();
         let tree = crate::tree::lock();
         let mut group = self.process.signals.lock();
-        let before = *group.actions.lock().get(signal);
-        group.actions.lock().set(signal, action)?;
+        group.with_actions(|actions| actions.exchange(signal, action, before))?;
         let set = SignalSet::of(&[signal]);
         discarded.append(group.pending.flush(set));
         for thread in tree.threads(self.process.pid) {
@@ -375,7 +386,7 @@ impl Task {
         drop(group);
         drop(tree);
         drop(discarded);
-        Ok(before)
+        Ok(())
     }
 
     pub fn alternate_stack(&self) -> AlternateStack {
@@ -400,9 +411,18 @@ impl Task {
 /// What exec does to signals: handlers are gone, the alternate stack too.
 pub(crate) fn reset_for_exec(task: &Task) {
     let mut group = task.process.signals.lock();
-    let mut own = group.actions.lock().clone();
-    own.reset();
-    let old = core::mem::replace(&mut group.actions, Arc::new(SpinLock::new(Rank::SignalActions, own)));
+    let old = match Arc::get_mut(&mut group.actions) {
+        Some(own) => {
+            own.get_mut().reset();
+            None
+        }
+        None => {
+            let mut own = group.actions.lock().clone();
+            own.reset();
+            let own = Arc::new(SpinLock::new(Rank::SignalActions, own));
+            Some(core::mem::replace(&mut group.actions, own))
+        }
+    };
     task.signals.own.lock().alternate_stack = AlternateStack::default();
     drop(group);
     drop(old);
