@@ -16,9 +16,9 @@ pub mod terminal;
 pub mod time;
 
 pub use errno::Errno;
-pub use registers::PtRegs;
 /// Constants generated from the UAPI headers.
 pub use linux_raw_sys as raw;
+pub use registers::PtRegs;
 
 /// Bytes in a page of the smallest size.
 pub const PAGE_SIZE: usize = 4096;

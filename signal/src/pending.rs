@@ -201,11 +201,7 @@ fn promote(node: &mut Node) -> Option<Link> {
 ///
 /// Linux's order: faults, oldest first, so that the frame shows the faulting instruction; then the thread's own signals
 /// before the process's, faults' signals first, then by number. The last part is to be dropped outside the lock.
-pub fn dequeue(
-    thread: &mut Pending,
-    process: &mut Pending,
-    mask: SignalSet,
-) -> Option<(Signal, Information, Spent)> {
+pub fn dequeue(thread: &mut Pending, process: &mut Pending, mask: SignalSet) -> Option<(Signal, Information, Spent)> {
     let own = thread.first_fault(mask).or_else(|| thread.next(mask));
     let (signal, pending) = match own {
         Some(signal) => (signal, thread),

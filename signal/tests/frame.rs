@@ -123,11 +123,7 @@ fn rebuild(text: &str) {
         information: &Information::Queue { process: 1234, user: 77, value: 0x1122_3344_5566_7788, code: -1 },
         deliver: &deliver(flags, Some(restorer)),
         registers: &registers,
-        fault: LastFault {
-            address: saved.context.cr2,
-            error: saved.context.error,
-            trap: saved.context.trap,
-        },
+        fault: LastFault { address: saved.context.cr2, error: saved.context.error, trap: saved.context.trap },
         mask: saved_mask(&saved),
         stack: &stack,
         vector: layout,

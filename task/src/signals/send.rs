@@ -38,10 +38,7 @@ impl Information {
 
     /// tgkill(2) by `sender`.
     pub fn thread_kill(sender: &Task) -> Self {
-        Self(::signal::Information::ThreadKill {
-            process: sender.process.pid as i32,
-            user: sender.real_user(),
-        })
+        Self(::signal::Information::ThreadKill { process: sender.process.pid as i32, user: sender.real_user() })
     }
 
     /// The parent has ended (PR_SET_PDEATHSIG): as if it had sent the signal itself.
@@ -182,13 +179,7 @@ enum Next {
 }
 
 /// Delivers to a process, or to its thread `target`. A signal for one thread that has a handler concerns no other, and does without the tree.
-fn deliver(
-    tree: Option<&Tree>,
-    process: &Process,
-    target: Option<&Task>,
-    letter: &mut Letter,
-    force: bool,
-) -> Next {
+fn deliver(tree: Option<&Tree>, process: &Process, target: Option<&Task>, letter: &mut Letter, force: bool) -> Next {
     let signal = letter.signal;
     let mut group = process.signals.lock();
     if group.is_exiting() && signal != Signal::KILL {
@@ -211,8 +202,8 @@ fn deliver(
         unkillable: group.unkillable,
         exiting: false,
     };
-    let queue = prepare(signal, &receiver, force && !group.unkillable)
-        || target.map_or_else(|| threads().any(awaits), awaits);
+    let queue =
+        prepare(signal, &receiver, force && !group.unkillable) || target.map_or_else(|| threads().any(awaits), awaits);
     if !queue {
         return Next::Done;
     }

@@ -360,12 +360,7 @@ impl Task {
 
     /// Sets a signal's action and puts the one before into `before`. EINVAL for SIGKILL and SIGSTOP.
     #[inline]
-    pub fn set_signal_action(
-        &self,
-        signal: Signal,
-        action: &Action,
-        before: Option<&mut Action>,
-    ) -> Result<(), Errno> {
+    pub fn set_signal_action(&self, signal: Signal, action: &Action, before: Option<&mut Action>) -> Result<(), Errno> {
         if action.ignores(signal) {
             return self.ignore(signal, action, before);
         }
