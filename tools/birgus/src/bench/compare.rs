@@ -5,6 +5,8 @@ use super::results::{Outcome, Results};
 
 /// A ratio that no operation should exceed.
 pub const TOO_MUCH: f64 = 0.8;
+/// The mean that is aimed at.
+pub const HALF: f64 = 0.5;
 
 /// Bytes that an operation must copy or clear, whoever does it: eight for an instruction on both sides. What is left is compared.
 const MOVED: [(&str, u64); 15] = [

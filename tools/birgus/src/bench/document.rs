@@ -1,21 +1,33 @@
 //! What is kept in the repository: docs/benchmarks.md, and Linux's figures.
 
 use super::compare::Comparison;
-use super::report;
 use super::results::Results;
+use super::{html, report};
 use crate::paths::{Paths, create_folder};
 use crate::program::Program;
 use anyhow::{Context, Result};
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 
 /// Writes the page.
 pub fn write(paths: &Paths, comparison: &Comparison) -> Result<()> {
     let folder = paths.source.join("docs");
     create_folder(&folder)?;
-    let commit = Program::new("git").args(["describe", "--always", "--dirty"]).folder(&paths.source).text();
-    let commit = commit.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned());
-    fs::write(folder.join("benchmarks.md"), page(comparison, &commit, &processor())).context("cannot write the page")
+    let text = page(comparison, &commit(paths), &processor());
+    fs::write(folder.join("benchmarks.md"), text).context("cannot write the page")
+}
+
+/// Writes the page with charts.
+pub fn write_page(paths: &Paths, comparison: &Comparison, file: &Path) -> Result<()> {
+    let text = html::page(comparison, &commit(paths), &processor());
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// What was measured.
+fn commit(paths: &Paths) -> String {
+    let text = Program::new("git").args(["describe", "--always", "--dirty"]).folder(&paths.source).text();
+    text.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
 fn page(comparison: &Comparison, commit: &str, processor: &str) -> String {

@@ -12,6 +12,7 @@
 mod choose;
 mod compare;
 mod document;
+mod html;
 pub mod machine;
 mod report;
 mod results;
@@ -70,6 +71,9 @@ pub struct Options {
     /// Keep the results in this file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Draw the comparison as a page that stands alone
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Status 1 if the geometric mean of the ratios is above this
     #[arg(long, value_name = "RATIO")]
     pub fail_above: Option<f64>,
@@ -96,6 +100,9 @@ pub fn run(paths: &Paths, options: &Options) -> Result<u8> {
     print!("{}", report::table(&comparison));
     if let Some(file) = &options.json {
         std::fs::write(file, report::json(&comparison)?).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if let Some(file) = &options.html {
+        document::write_page(paths, &comparison, file)?;
     }
     if options.document {
         document::write(paths, &comparison)?;
