@@ -1,5 +1,7 @@
 //! The comparison as a page: bars of ratios, charts of growth, and the figures.
 
+use super::boot::Boots;
+use super::boot_report;
 use super::compare::{Comparison, HALF, Pair, TOO_MUCH};
 use super::report;
 use crate::chart::{Axis, Bars, Guide, Page, Plot, Row, Scale, Series};
@@ -10,12 +12,14 @@ const ROWS: usize = 40;
 const LONGEST: f64 = 2.0;
 
 /// The whole page.
-pub fn page(comparison: &Comparison, commit: &str, processor: &str) -> String {
+pub fn page(comparison: &Comparison, boots: Option<&Boots>, commit: &str, processor: &str) -> String {
     let mut page = Page::new("What operations cost");
     page.paragraph("about", &format!("Commit {commit}. Host: {processor}."));
     page.paragraph("about", &format!("here: {}", comparison.ours.about));
-    if let Some(theirs) = &comparison.theirs {
-        page.paragraph("about", &format!("there: {}", theirs.about));
+    for (name, other) in [("there", &comparison.theirs), ("as shipped", &comparison.shipped)] {
+        if let Some(other) = other {
+            page.paragraph("about", &format!("{name}: {}", other.about));
+        }
     }
     if comparison.interrupted {
         page.paragraph("bad", "Interrupted: not all was measured.");
@@ -24,6 +28,9 @@ pub fn page(comparison: &Comparison, commit: &str, processor: &str) -> String {
     ratios(&mut page, comparison);
     growth(&mut page, comparison);
     figures(&mut page, comparison);
+    if let Some(boots) = boots {
+        start_up(&mut page, boots);
+    }
     page.finish()
 }
 
@@ -32,19 +39,27 @@ fn guides() -> Vec<Guide> {
 }
 
 fn ratios(page: &mut Page, comparison: &Comparison) {
-    let row = |pair: Pair<'_>| Some(Row { name: pair.name.to_owned(), values: vec![Some(pair.ratio()?)] });
+    let both = comparison.mean_of_wall().is_some();
+    let row = |pair: Pair<'_>| {
+        let mut values = vec![Some(pair.ratio()?)];
+        if both {
+            values.push(pair.wall().map(|spread| spread.middle));
+        }
+        Some(Row { name: pair.name.to_owned(), values })
+    };
     let rows: Vec<Row> = comparison.pairs().filter_map(row).collect();
     if rows.is_empty() {
         return;
     }
     page.section("Ratios");
     let unit = report::unit(comparison);
+    let series: &[&str] = if both { &[unit, "by the wall"] } else { &[unit] };
     for (index, rows) in rows.chunks(ROWS).enumerate() {
         let title = if index == 0 { "Each operation, here for one there" } else { "Each operation (continued)" };
         let bars = Bars {
             title: title.to_owned(),
-            label: format!("{unit} here : {unit} there"),
-            series: vec!["ratio".to_owned()],
+            label: "here : there".to_owned(),
+            series: series.iter().map(|&name| name.to_owned()).collect(),
             rows: rows.to_vec(),
             guides: guides(),
             most: LONGEST,
@@ -67,8 +82,8 @@ fn growth(page: &mut Page, comparison: &Comparison) {
             x: Axis::new(size_of(name), Scale::Logarithmic),
             y: Axis::new(report::unit(comparison), Scale::Logarithmic),
             series: vec![
-                Series { name: "here".into(), points: points(comparison, name, |pair| pair.ours.least()) },
-                Series { name: "there".into(), points: points(comparison, name, |pair| pair.theirs?.least()) },
+                Series { name: "here".into(), points: points(comparison, name, |pair| pair.ours.figure()) },
+                Series { name: "there".into(), points: points(comparison, name, |pair| pair.theirs?.figure()) },
             ],
             guides: Vec::new(),
         };
@@ -102,17 +117,27 @@ fn points(comparison: &Comparison, name: &str, value: fn(&Pair<'_>) -> Option<f6
 fn figures(page: &mut Page, comparison: &Comparison) {
     page.section("Figures");
     let row = |pair: Pair<'_>| {
-        let cells = vec![
-            pair.name.to_owned(),
-            report::figure(pair.ours),
-            pair.theirs.map_or_else(|| "-".to_owned(), report::figure),
-            pair.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}")),
-            report::remarks(&pair).trim().to_owned(),
-        ];
+        let mut cells = vec![pair.name.to_owned()];
+        cells.extend(report::cells(comparison, &pair));
+        cells.push(report::remarks(&pair).trim().to_owned());
         (cells, pair.ratio().is_some_and(|ratio| ratio > TOO_MUCH))
     };
     let rows: Vec<_> = comparison.pairs().map(row).collect();
-    page.table(&["operation", "here", "there", "ratio", ""], &rows);
+    let mut head = vec!["operation"];
+    head.extend(report::columns(comparison));
+    head.push("");
+    page.table(&head, &rows);
+}
+
+fn start_up(page: &mut Page, boots: &Boots) {
+    page.section("Start-up");
+    page.paragraph("about", boot_report::LEGEND);
+    for table in boot_report::tables(boots) {
+        page.paragraph("", &table.title);
+        let head: Vec<&str> = table.head.iter().map(String::as_str).collect();
+        let rows: Vec<_> = table.rows.into_iter().map(|row| (row, false)).collect();
+        page.table(&head, &rows);
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +150,8 @@ mod tests {
     fn bars_and_growth_of_recorded_results() {
         let ours = Results::parse("# us\nfork 50 50\npoll@10 10 10\npoll@1000 1000 1000\nnone unsupported 38\n");
         let theirs = Results::parse("# them\nfork 100 100\npoll@10 20 20\npoll@1000 1000 1000\nnone 1 1\n");
-        let text = page(&Comparison { ours, theirs: Some(theirs), ..Comparison::default() }, "abc", "a processor");
+        let text =
+            page(&Comparison { ours, theirs: Some(theirs), ..Comparison::default() }, None, "abc", "a processor");
         assert_eq!(text.matches("<svg").count(), 2, "one of bars, one of growth");
         assert!(text.contains("fork: 0.50") && text.contains("there: 20 at 10") && text.contains("errno 38"));
         assert!(!text.contains("none: "), "what has no ratio has no bar");
