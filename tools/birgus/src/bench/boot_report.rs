@@ -10,7 +10,7 @@ pub const LEGEND: &str = "From the kernel's first instruction to init's: 256 MiB
     free pages and less the files of the initramfs, at init's first instruction; what Linux has in its initramfs is its `Cached`.";
 
 /// Phases in the kernel's order; the view has more rows.
-const PHASES: [&str; 7] = ["memory", "acpi", "cpus", "files", "devices", "initramfs", "exec"];
+pub const PHASES: [&str; 7] = ["memory", "acpi", "cpus", "files", "devices", "initramfs", "exec"];
 /// What of the pages is not gone.
 const NOT_GONE: [&str; 4] = ["pages_free", "pages_free_of_cpus", "pages_files", "pages_total"];
 

@@ -28,6 +28,7 @@ mod programs;
 mod programs_list;
 mod report;
 mod results;
+pub mod smoke;
 mod wall;
 
 use crate::artifacts;
