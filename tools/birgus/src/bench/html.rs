@@ -15,7 +15,9 @@ const LONGEST: f64 = 2.0;
 pub fn page(comparison: &Comparison, boots: Option<&Boots>, commit: &str, processor: &str) -> String {
     let mut page = Page::new("What operations cost");
     page.paragraph("about", &format!("Commit {commit}. Host: {processor}."));
-    page.paragraph("about", &format!("here: {}", comparison.ours.about));
+    if !comparison.ours.rows.is_empty() {
+        page.paragraph("about", &format!("here: {}", comparison.ours.about));
+    }
     for (name, other) in [("there", &comparison.theirs), ("as shipped", &comparison.shipped)] {
         if let Some(other) = other {
             page.paragraph("about", &format!("{name}: {}", other.about));
@@ -115,6 +117,9 @@ fn points(comparison: &Comparison, name: &str, value: fn(&Pair<'_>) -> Option<f6
 }
 
 fn figures(page: &mut Page, comparison: &Comparison) {
+    if comparison.ours.rows.is_empty() {
+        return;
+    }
     page.section("Figures");
     let row = |pair: Pair<'_>| {
         let mut cells = vec![pair.name.to_owned()];

@@ -92,7 +92,7 @@ fn print(paths: &Paths, options: &Options, comparison: &Comparison, boots: Optio
     if let Some(file) = &options.html {
         keep(file, &html::page(comparison, boots, &document::commit(paths), &document::processor()))?;
     }
-    if options.document && !options.boot {
+    if options.document {
         document::write(paths, comparison, boots)?;
     }
     Ok(())

@@ -47,7 +47,7 @@ pub struct Options {
     #[arg(long)]
     pub both: bool,
     /// Start-up in place of operations: instructions and time by phase, memory by owner
-    #[arg(long, conflicts_with = "programs")]
+    #[arg(long, conflicts_with_all = ["programs", "fail_above", "document"])]
     pub boot: bool,
     /// Real programs of the Debian root in place of operations, by the clock on the wall
     #[arg(long = "macro", id = "programs")]
