@@ -18,6 +18,8 @@
 
 extern crate alloc;
 
+#[cfg(target_os = "none")]
+mod accounts;
 pub mod bitmap;
 pub mod cpu_flags;
 #[cfg(target_os = "none")]

@@ -3,6 +3,7 @@
 //! Rust's collections and counted pointers cannot be told that there is no memory, so those of at most [`COSTLY`] are not told: where
 //! sleeping is allowed the allocation waits until somebody has made memory free ([`Relief`]); where it is not, and for whoever
 //! is making memory free, there is the reserve. What is larger is sized by programs, asked for by calls that may fail, and fails.
+use crate::descriptor::{self, Kind};
 use crate::slab;
 use crate::zones::{self, ZoneKind};
 use crate::{PAGE_SHIFT, physical};
@@ -44,9 +45,17 @@ fn order_for(layout: Layout) -> usize {
 fn attempt(layout: Layout, floor: usize) -> *mut u8 {
     match slab::class_for(layout.size(), layout.align()) {
         Some(class) => slab::allocate_slowly(class, floor).map_or(null_mut(), |address| address as *mut u8),
-        None => zones::allocate_above(order_for(layout), ZoneKind::Normal, floor)
-            .map_or(null_mut(), physical::frame_address),
+        None => large(order_for(layout), floor).map_or(null_mut(), physical::frame_address),
     }
+}
+
+/// 2^order pages.
+fn large(order: usize, floor: usize) -> Option<u32> {
+    let number = zones::allocate_above(order, ZoneKind::Normal, floor)?;
+    let block = descriptor::of(number);
+    block.order.store(order as u8, Ordering::Relaxed);
+    block.kind.store(Kind::Heap as u8, Ordering::Relaxed);
+    Some(number)
 }
 
 #[cold]
