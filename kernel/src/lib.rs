@@ -28,6 +28,8 @@ mod kernel_log;
 #[cfg(target_os = "none")]
 mod lockups;
 #[cfg(target_os = "none")]
+mod marks;
+#[cfg(target_os = "none")]
 mod panic;
 #[cfg(target_os = "none")]
 mod ports;
