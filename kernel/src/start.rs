@@ -1,7 +1,7 @@
 //! Start-up, in order.
 use crate::command_line::{self, CommandLine};
 use crate::{
-    console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, panic, ports, provoke,
+    console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, panic, ports, provoke, ram_disk,
     random_device, rootfs, system_tree, timekeeping, traps, vdso,
 };
 use acpi_platform::Platform;
@@ -130,7 +130,7 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     ports::register(devices).expect("the ports' numbers are free");
     devices::start(&platform, &ports::OBSERVER);
     entropy::use_device();
-    rootfs::unpack(&root, &information);
+    ram_disk::unpack(&root, &information).expect("no memory to unpack the initial RAM disk");
     lockups::watch_tasks(&command_line);
     let init = init(&root, &command_line);
     klog::info!("Entry to init: {} cycles", arch::instructions::read_tsc() - information.entry_tsc);
