@@ -19,7 +19,10 @@
 extern crate alloc;
 
 pub mod bitmap;
+pub mod blocks;
 pub mod cpu_flags;
+#[cfg(target_os = "none")]
+mod memory_tree;
 #[cfg(target_os = "none")]
 mod process;
 #[cfg(target_os = "none")]
