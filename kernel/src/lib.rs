@@ -36,6 +36,8 @@ mod ports;
 #[cfg(target_os = "none")]
 mod provoke;
 #[cfg(target_os = "none")]
+mod ram_disk;
+#[cfg(target_os = "none")]
 mod random_device;
 #[cfg(target_os = "none")]
 mod report;

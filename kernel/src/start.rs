@@ -3,7 +3,7 @@ use crate::command_line::{self, CommandLine};
 use crate::marks::Phase;
 use crate::{
     console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, marks, panic, ports, provoke,
-    random_device, rootfs, system_tree, timekeeping, traps, vdso,
+    ram_disk, random_device, rootfs, system_tree, timekeeping, traps, vdso,
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
@@ -137,7 +137,7 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     devices::start(&platform, &ports::OBSERVER);
     entropy::use_device();
     marks::end(Phase::Devices);
-    rootfs::unpack(&root, &information);
+    ram_disk::unpack(&root, &information).expect("no memory to unpack the initial RAM disk");
     marks::end(Phase::Initramfs);
     lockups::watch_tasks(&command_line);
     let init = init(&root, &command_line);
