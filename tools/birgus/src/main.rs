@@ -2,13 +2,14 @@
 //!
 //! Everything a person does with the project starts here (`birgus --help`). The parts: `run` starts QEMU and is the command's
 //! face on the host; `image` makes roots; `build` finishes the kernel behind the linker; `test` is what CI runs; `bench` measures, and
-//! `profile` says why; `prove` tries what is claimed of the kernel; `apt` fetches
-//! Debian packages without installing them. What init and `run` say to each other is the crate `protocol`.
+//! `profile` says why; `prove` tries what is claimed of the kernel; `chart` draws; `apt` fetches Debian packages without installing
+//! them. What init and `run` say to each other is the crate `protocol`.
 
 mod apt;
 mod artifacts;
 mod bench;
 mod build;
+mod chart;
 mod cli;
 mod doctor;
 mod fingerprint;
