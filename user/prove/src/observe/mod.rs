@@ -4,10 +4,12 @@ pub mod children;
 pub mod faults;
 pub mod steps;
 pub mod usage;
+pub mod work;
 
 pub use children::{ended, fork, run_in_child, signal_name};
 pub use steps::{Steps, steps};
 pub use usage::Usage;
+pub use work::{pin, shared_words, sleep_until, turns_until};
 
 use measure::Batch;
 use measure::meter;
