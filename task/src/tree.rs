@@ -21,6 +21,8 @@ pub type Pid = u32;
 
 /// PID 1, to which orphans go.
 pub const INIT: Pid = 1;
+/// PID 2, whose children the threads of the kernel's own are.
+pub const KTHREADD: Pid = 2;
 
 /// One process's place.
 #[derive(Debug)]
@@ -63,7 +65,8 @@ static TREE: SpinLock<Tree, Preempt> = SpinLock::new(
         sessions: BTreeSet::new(),
         reserved: BTreeSet::new(),
         users: BTreeMap::new(),
-        last: 0,
+        // The numbers that have their owners by name.
+        last: KTHREADD,
         limit: 32768,
         most: usize::MAX,
     },

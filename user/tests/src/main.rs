@@ -16,6 +16,7 @@ mod exceptions;
 mod files;
 mod futexes;
 mod job_control;
+mod kernel_threads;
 mod mappings;
 mod masters;
 mod mounts;
@@ -77,6 +78,7 @@ const FAMILIES: &[&[Test]] = &[
     job_control::TESTS,
     masters::TESTS,
     system::TESTS,
+    kernel_threads::TESTS,
     credentials::TESTS,
     pointers::TESTS,
     numbers::TESTS,
