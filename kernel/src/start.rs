@@ -2,26 +2,12 @@
 use crate::command_line::{self, CommandLine};
 use crate::{
     console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, panic, ports, provoke,
-    random_device, rootfs, system_tree, timekeeping, traps, vdso,
+    random_device, rootfs, softirqs, system_tree, timekeeping, traps, vdso,
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use boot::Information;
-use irq::Softirqs;
-use sync::Once;
-
-pub static SOFTIRQS: Once<Softirqs> = Once::new();
-
-struct ServeSoftirqs;
-
-impl scheduler::Softirqs for ServeSoftirqs {
-    fn serve(&self) {
-        if let Some(softirqs) = SOFTIRQS.get() {
-            softirqs.serve(|| {});
-        }
-    }
-}
 
 /// Where the start-up code hands over, with memory and the first CPU in order.
 pub fn main(information: Information) -> ! {
@@ -93,10 +79,8 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
     memory::slab::start_magazines(count);
     memory::kernel_stack::start_kernel_stacks(count);
     memory::page_table::start_table_stocks(count);
-    let softirqs = Softirqs::new(count).expect("no memory for softirqs");
-    let _ = SOFTIRQS.set(softirqs);
     scheduler::become_idle_thread();
-    scheduler::register(&ServeSoftirqs);
+    scheduler::register(softirqs::start(count));
     interrupts::start(count, platform, identifiers);
     hardware::prepare_end(platform);
     let hertz = timekeeping::calibrate(hertz, command_line, platform, information.entry_tsc);
@@ -119,6 +103,7 @@ fn finish(information: Information, command_line: CommandLine, platform: Platfor
     vdso::start().expect("no memory for the vDSO");
     let root = rootfs::mount().expect("no memory for the root file system");
     task::kernel_threads::start(root.context_of_init()).expect("no memory for kthreadd");
+    softirqs::start_threads().expect("no memory for ksoftirqd");
     rootfs::nameless_files(&root).expect("no memory for shared memory");
     syscall::set_vfs(&root.vfs);
     syscall::paths::set_namespace(root.namespace.clone());

@@ -17,6 +17,7 @@ crate::tests!(
     their_nice_value_can_be_set,
     their_memory_cannot_be_read,
     they_are_counted,
+    each_processor_has_its_own_for_softirqs,
 );
 
 const KTHREADD: i32 = 2;
@@ -204,4 +205,23 @@ fn they_are_counted() {
     let tasks: usize = counts.split_once('/').unwrap().1.parse().unwrap();
     // Linux's workers may come and go meanwhile.
     assert!(tasks + 2 > threads && usize::from(info.procs) + 2 > threads, "{threads} {counts} {}", info.procs);
+}
+
+/// One ksoftirqd for each CPU, which nobody can move.
+fn each_processor_has_its_own_for_softirqs() {
+    const PF_NO_SETAFFINITY: u64 = 0x400_0000;
+    let processors = must(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) as i32 });
+    let everybody = everybody();
+    for cpu in 0..processors {
+        let name = format!("ksoftirqd/{cpu}");
+        let mut found = everybody.iter().filter(|(_, stat)| stat.name == name && stat.is_kernel_thread());
+        let (pid, stat) = found.next().unwrap_or_else(|| panic!("no {name}"));
+        assert!(found.next().is_none());
+        assert_eq!(status(*pid, "Cpus_allowed_list"), cpu.to_string());
+        assert_eq!(stat.number(39), cpu as u64, "where it runs");
+        assert_ne!(stat.number(9) & PF_NO_SETAFFINITY, 0);
+        let all: u64 = !0;
+        assert_eq!(sys!(libc::SYS_sched_setaffinity, *pid, 8, &raw const all), Err(libc::EINVAL));
+        assert_eq!(status(*pid, "Cpus_allowed_list"), cpu.to_string());
+    }
 }
