@@ -290,8 +290,11 @@ impl Tree {
         process.group.store(group, Ordering::Relaxed);
         process.session.store(session, Ordering::Relaxed);
         self.nodes.insert(pid, node);
-        self.groups.insert((group, pid));
-        self.sessions.insert((session, group));
+        // Who is in group 0 is nobody's to ask; those that are there for good are not listed, or whoever goes through it would meet them.
+        if !first.is_kernel_thread() {
+            self.groups.insert((group, pid));
+            self.sessions.insert((session, group));
+        }
         self.add_thread(first, None);
     }
 
