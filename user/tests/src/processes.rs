@@ -2,7 +2,8 @@
 use crate::call::{c, errno, must};
 use crate::child::{End, PAGE, close, fork, handle, map, pipe, run, shared, sleep, until, wait};
 use crate::sys;
-use std::process::Command;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 crate::tests!(
@@ -37,6 +38,7 @@ crate::tests!(
     exec_sets_the_name_and_auxiliary_vector,
     exec_of_hostile_files,
     exec_keeps_the_process_number,
+    exec_keeps_writers_out,
     many_children_at_once,
     fork_bomb_stops_at_the_limit,
     process_names,
@@ -64,6 +66,12 @@ pub fn re_executed(what: &[&str]) -> i32 {
             libc::sigpending(&mut set);
             libc::sigismember(&set, signal.parse().unwrap_or(0))
         },
+        ["copy"] => {
+            let mut byte = 0u8;
+            let place = std::ptr::from_mut(&mut byte).cast();
+            while unsafe { libc::read(0, place, 1) } == 1 && unsafe { libc::write(1, place, 1) } == 1 {}
+            0
+        }
         ["process", number] => i32::from(unsafe { libc::getpid() }.to_string() != *number),
         ["identity"] => crate::credentials::identity(),
         ["auxiliary"] => auxiliary_vector(),
@@ -575,6 +583,33 @@ fn exec_keeps_the_process_number() {
         99
     });
     assert_eq!(end, End::Exit(0));
+}
+
+fn exec_keeps_writers_out() {
+    std::fs::copy(own_path(), "program").unwrap();
+    let writer = std::fs::OpenOptions::new().append(true).open("program").unwrap();
+    let argument = [c"x".as_ptr(), std::ptr::null()];
+    assert_eq!(
+        errno(unsafe { libc::execv(c"program".as_ptr(), argument.as_ptr()) }),
+        libc::ETXTBSY,
+        "open for writing"
+    );
+    drop(writer);
+    // Once it has copied a byte it runs, and does until its input ends.
+    let mut running =
+        Command::new("./program").args(["child", "copy"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = [0];
+    running.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+    running.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    let open = |flags| sys!(libc::SYS_open, c"program".as_ptr(), flags);
+    assert_eq!(open(libc::O_WRONLY), Err(libc::ETXTBSY));
+    assert_eq!(open(libc::O_RDWR | libc::O_TRUNC), Err(libc::ETXTBSY));
+    assert_eq!(sys!(libc::SYS_truncate, c"program".as_ptr(), 0), Err(libc::ETXTBSY));
+    std::fs::rename("program", "moved").unwrap();
+    assert_eq!(sys!(libc::SYS_truncate, c"moved".as_ptr(), 0), Err(libc::ETXTBSY), "whatever its name");
+    drop(running.stdin.take());
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    assert_eq!(sys!(libc::SYS_truncate, c"moved".as_ptr(), 0), Ok(0), "it has ended");
 }
 
 fn many_children_at_once() {
