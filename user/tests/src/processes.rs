@@ -3,6 +3,7 @@ use crate::call::{c, errno, must};
 use crate::child::{End, PAGE, close, fork, handle, map, pipe, run, shared, sleep, until, wait};
 use crate::sys;
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
@@ -21,6 +22,7 @@ crate::tests!(
     clone_without_sharing_copies_files,
     clone_with_parent_makes_a_sibling,
     clone_exit_signal_is_free,
+    clone_exit_signal_stays_with_its_maker,
     clone_rejects_contradictions,
     clone3_where_there_is_one,
     clone_with_a_stack_and_thread_pointer,
@@ -72,6 +74,7 @@ pub fn re_executed(what: &[&str]) -> i32 {
             while unsafe { libc::read(0, place, 1) } == 1 && unsafe { libc::write(1, place, 1) } == 1 {}
             0
         }
+        ["wait"] => i32::from(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::__WALL) } < 0),
         ["process", number] => i32::from(unsafe { libc::getpid() }.to_string() != *number),
         ["identity"] => crate::credentials::identity(),
         ["auxiliary"] => auxiliary_vector(),
@@ -297,6 +300,38 @@ fn clone_exit_signal_is_free() {
         assert_eq!(libc::WEXITSTATUS(status), 5);
     }
     assert_eq!(SEEN.load(Ordering::Relaxed), 1 << libc::SIGUSR2);
+}
+
+/// A child's exit signal is for the one that chose it: neither for who adopts the child, nor for the program that comes after.
+fn clone_exit_signal_stays_with_its_maker() {
+    extern "C" fn handler(_: i32) {
+        unsafe { libc::_exit(9) };
+    }
+    must(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) });
+    handle(libc::SIGUSR2, handler as *const () as usize, 0);
+    let (source, sink) = pipe();
+    let maker = fork(|| {
+        if clone(libc::SIGUSR2, std::ptr::null_mut(), std::ptr::null_mut()) == 0 {
+            close(sink);
+            // Ends once its maker has: nobody else holds the other end then.
+            unsafe { libc::read(source, [0u8].as_mut_ptr().cast(), 1) };
+        }
+        0
+    });
+    let mut status = 0;
+    assert_eq!(unsafe { libc::waitpid(maker, &mut status, 0) }, maker);
+    close(sink);
+    must(unsafe { libc::waitpid(-1, &mut status, 0) });
+    let ended = run(|| {
+        if clone(libc::SIGUSR2, std::ptr::null_mut(), std::ptr::null_mut()) == 0 {
+            sleep(100);
+            return 0;
+        }
+        // SIGUSR2 is not handled any more after the exec and would end the program.
+        again(&["wait"]).exec();
+        97
+    });
+    assert_eq!(ended, End::Exit(0));
 }
 
 fn clone_rejects_contradictions() {
