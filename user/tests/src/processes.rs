@@ -328,7 +328,7 @@ fn clone_exit_signal_stays_with_its_maker() {
             return 0;
         }
         // SIGUSR2 is not handled any more after the exec and would end the program.
-        again(&["wait"]).exec();
+        let _ = again(&["wait"]).exec();
         97
     });
     assert_eq!(ended, End::Exit(0));
