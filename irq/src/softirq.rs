@@ -3,6 +3,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use sync::ambient;
 use sync::atomic_context::{Held, SoftirqsOff};
 use sync::{Once, PerCpu};
+use trace::points;
 
 /// Rounds, and nanoseconds, that softirqs may take before a thread goes on with them.
 const ROUNDS: u32 = 10;
@@ -111,9 +112,11 @@ impl Softirqs {
                 // Softirqs of one CPU do not interrupt each other: nobody else writes this counter.
                 counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
             }
+            points::softirq_entry(number as u64);
             if let Some(action) = self.actions.get(number).and_then(Once::get) {
                 action.serve();
             }
+            points::softirq_exit(number as u64);
         }
     }
 

@@ -21,6 +21,8 @@ extern crate alloc;
 pub mod bitmap;
 pub mod cpu_flags;
 #[cfg(target_os = "none")]
+mod inside;
+#[cfg(target_os = "none")]
 mod process;
 #[cfg(target_os = "none")]
 mod roots;

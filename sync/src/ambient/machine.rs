@@ -38,20 +38,29 @@ fn reschedule() {
 
 #[inline(always)]
 pub fn softirqs_disable() {
-    cpu::preempt_add(cpu::SOFTIRQ_ONE);
+    cpu::preempt_add(cpu::SOFTIRQ_OFF);
 }
 
 #[inline(always)]
 pub fn softirqs_enable() {
     if cpu::pending_softirqs() != 0
-        && cpu::preempt_word() & !cpu::NO_RESCHEDULE == cpu::SOFTIRQ_ONE
+        && cpu::preempt_word() & !cpu::NO_RESCHEDULE == cpu::SOFTIRQ_OFF
         && cpu::interrupt_depth() == 0
     {
-        hooks().serve_softirqs();
+        serve_at_end_of_section();
     }
-    if cpu::preempt_subtract(cpu::SOFTIRQ_ONE) {
+    if cpu::preempt_subtract(cpu::SOFTIRQ_OFF) {
         reschedule();
     }
+}
+
+/// What was raised while softirqs were off is served in place of the section, which counts as serving from here on.
+#[cold]
+#[inline(never)]
+fn serve_at_end_of_section() {
+    cpu::preempt_subtract(cpu::SOFTIRQ_OFF - cpu::SOFTIRQ_ONE);
+    hooks().serve_softirqs();
+    cpu::preempt_add(cpu::SOFTIRQ_OFF - cpu::SOFTIRQ_ONE);
 }
 
 #[inline(always)]

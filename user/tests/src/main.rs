@@ -15,6 +15,7 @@ mod descriptors;
 mod exceptions;
 mod files;
 mod futexes;
+mod inside;
 mod job_control;
 mod mappings;
 mod masters;
@@ -80,6 +81,7 @@ const FAMILIES: &[&[Test]] = &[
     credentials::TESTS,
     pointers::TESTS,
     numbers::TESTS,
+    inside::TESTS,
 ];
 
 fn main() {
