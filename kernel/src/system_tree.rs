@@ -1,5 +1,5 @@
 //! /proc and /sys: the views' sources, and what the kernel itself adds.
-use crate::{contexts, cpus, interrupts, kernel_log, panic, rootfs, start, timekeeping};
+use crate::{contexts, cpus, interrupts, kernel_log, marks, panic, rootfs, start, timekeeping};
 use abi::Errno;
 use abi::file::DeviceNumber;
 use alloc::format;
@@ -44,6 +44,7 @@ pub fn register(root: &rootfs::Root, command_line: &'static [u8]) -> Result<(), 
     trees.sys.below("class/tty/console")?.add("active", attribute(name))?;
     kernel_log::register_view(&trees.proc)?;
     contexts::register(&*trees.sys.below("kernel/debug/birgus")?)?;
+    marks::register(&trees.sys)?;
     let _ = SYSTEM.set(trees.sys);
     Ok(())
 }

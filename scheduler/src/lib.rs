@@ -42,7 +42,7 @@ pub use accounting::{load_average, threads_started};
 pub use clock::{clock, publish_to as publish_clock_to, realtime, set_clock, set_realtime};
 pub use cpus::{Chip, CpuStatistics, become_idle_thread, cpu_count, idle, start_cpus, statistics};
 pub use kernel_thread::{exit_thread, spawn, start};
-pub use remote::{Request, call, remote_interrupt, set_remote_interrupt};
+pub use remote::{Request, call, give_back_kept, remote_interrupt, set_remote_interrupt};
 pub use run::{Softirqs, register, run_time, set_share, with_queue_locked, yield_now};
 pub use timers::{Expire, Timer, timer_interrupt};
 pub use wake::{interrupt_sleep, kill_sleep, leave_forbidden_cpu, reschedule_interrupt, wake_stopped};

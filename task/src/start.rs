@@ -31,6 +31,8 @@ pub struct Init {
     pub descriptors: DescriptorTable,
     /// What PID 1 does before it executes anything.
     pub before: Option<fn()>,
+    /// Called when all is there for its program's first instruction.
+    pub ready: fn(),
 }
 
 /// Makes PID 1, which executes the first of the candidates that can be. Where none can, the kernel panics as Linux does.
@@ -65,12 +67,13 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
     let user_state = arch::user_state::UserState::new().ok_or(Errno::ENOMEM)?;
     let owner = task.clone();
     let main = move || {
-        let Init { first, requested, usual, arguments, environment, descriptors, before, .. } = init;
+        let Init { first, requested, usual, arguments, environment, descriptors, before, ready, .. } = init;
         drop(owner.files.set_descriptors(Some(Arc::new(descriptors))));
         let program = Program { first, requested, usual, arguments, environment };
         life::main_with(owner, Box::default(), move |task, context| {
             before.into_iter().for_each(|act| act());
             execute_first(task, context, &program);
+            ready();
         });
     };
     let mut thread = Thread::new(Box::new(stack), CONTEXT_SIZE, Box::new(main));

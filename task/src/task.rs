@@ -181,6 +181,11 @@ impl Task {
         self.credentials.lock().clone()
     }
 
+    /// The real user, without taking hold of the rest.
+    pub fn real_user(&self) -> u32 {
+        self.credentials.lock().user.real
+    }
+
     pub fn set_credentials(&self, credentials: Arc<Credentials>) {
         let old = core::mem::replace(&mut *self.credentials.lock(), credentials);
         drop(old);

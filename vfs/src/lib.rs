@@ -65,7 +65,7 @@ pub use name::Name;
 pub use path::{FsContext, Origin, Path};
 pub use seals::Seals;
 pub use shrink::shrink;
-pub use superblock::{Clock, Counters, FileSystem, FileSystemType, Properties, SuperBlock, Vfs};
+pub use superblock::{Clock, Counters, FileSystem, FileSystemType, Properties, SuperBlock, Totals, Vfs};
 pub use transfer::MAX_TRANSFER;
 pub use walk::{Last, resolve};
 pub use watchers::Watcher;

@@ -1,13 +1,15 @@
 //! The host's side of Birgus: builds the kernel and its roots, starts machines, compares with Linux.
 //!
 //! Everything a person does with the project starts here (`birgus --help`). The parts: `run` starts QEMU and is the command's
-//! face on the host; `image` makes roots; `build` finishes the kernel behind the linker; `test` is what CI runs; `bench` measures, and `profile` says why; `apt` fetches
-//! Debian packages without installing them. What init and `run` say to each other is the crate `protocol`.
+//! face on the host; `image` makes roots; `build` finishes the kernel behind the linker; `test` is what CI runs; `bench` measures, and
+//! `profile` says why; `chart` draws; `apt` fetches Debian packages without installing them. What init and `run` say to each other is
+//! the crate `protocol`.
 
 mod apt;
 mod artifacts;
 mod bench;
 mod build;
+mod chart;
 mod cli;
 mod doctor;
 mod fingerprint;

@@ -1,5 +1,5 @@
-//! `/sys/kernel/debug/birgus`: looking inside. What each file says is in `docs/inside.md`; all are root's alone but the counts of
-//! what is missing.
+//! `/sys/kernel/debug/birgus`: looking inside. What each file says is in `docs/inside.md`; most are
+//! root's alone.
 //!
 //! **Why here.** The formats of /proc and /sys are Linux's and say what Linux's say. What courses and experiments want beyond that
 //! (the walk through the page tables, the counts of exceptions, what each stack looks like, the order of events on a CPU) has no place
@@ -16,6 +16,7 @@ use procfs::{Listing, attribute};
 
 pub(crate) fn register(sys: &Arc<Listing>) -> Result<(), Errno> {
     let folder = sys.below("kernel/debug/birgus")?;
+    folder.add("memory", attribute(crate::accounts::show))?;
     folder.add("stubs", attribute(stubs))?;
     folder.add("exceptions", attribute(exceptions::exceptions).with_permissions(0o400))?;
     folder.add("pagewalk", page_walk::node())?;

@@ -2,6 +2,7 @@
 
 use super::{Context, Tally, confinement, edges, pool};
 use crate::artifacts::{self, Profile};
+use crate::bench::smoke;
 use crate::paths::Paths;
 use crate::program::{Program, tail};
 use crate::target;
@@ -16,7 +17,7 @@ pub struct Stage {
 }
 
 /// Each cheaper than the next, so that a mistake shows early.
-pub const STAGES: [Stage; 9] = [
+pub const STAGES: [Stage; 10] = [
     Stage {
         name: "format",
         what: "cargo fmt changes nothing",
@@ -28,6 +29,11 @@ pub const STAGES: [Stage; 9] = [
     Stage { name: "clippy-kernel", what: "clippy for the kernel's target, warnings denied", run: clippy_kernel },
     Stage { name: "host", what: "tests that run on the host", run: host_tests },
     Stage { name: "build", what: "the kernel and init", run: build },
+    Stage {
+        name: "bench",
+        what: "two operations and a start-up, counted",
+        run: |context| Ok(Tally::of_faults(&smoke::faults(context.paths)?)),
+    },
     Stage { name: "boot", what: "the boot matrix (tests/boot)", run: pool::boot },
     Stage { name: "guest", what: "tests inside the machine (tests/guest)", run: pool::guest },
 ];
