@@ -3,7 +3,7 @@
 //! Reading the file goes through them: the reader's own thread, with preemption, softirqs or interrupts held off or not; a softirq; a
 //! hard interrupt, which is a timer's; the same above a section with softirqs off, and above a softirq; an NMI; a kernel thread. Each
 //! notes what Linux's macros would answer (include/linux/preempt.h), whether it could sleep, and on which stack it was.
-use crate::{interrupts, start};
+use crate::{interrupts, softirqs};
 use abi::Errno;
 use alloc::sync::Arc;
 use arch::context::Context;
@@ -13,6 +13,7 @@ use irq::Softirq;
 use procfs::{Listing, Node, Output, Text};
 use sync::atomic_context::Held;
 use sync::{InterruptsOff, Mutex, Preempt, Rank, Sleep, SoftirqsOff, WaitQueue};
+use task::kernel_threads::{self, Role};
 
 /// Nanoseconds after which a context that should have come by then counts as one that did not.
 const PATIENCE: u64 = 1_000_000_000;
@@ -214,7 +215,7 @@ fn kernel_thread() -> Result<Option<Answer>, Errno> {
         IN_THREAD.note();
         CHANGED.wake_all();
     };
-    scheduler::spawn(note).ok_or(Errno::ENOMEM)?;
+    kernel_threads::spawn(format_args!("contexts"), Role::Free, note).ok_or(Errno::ENOMEM)?;
     sleep_until(|| IN_THREAD.is_there());
     Ok(IN_THREAD.take())
 }
@@ -276,7 +277,7 @@ fn stack_of(answer: &Answer) -> &'static str {
 
 /// Makes the file in `folder`. EEXIST.
 pub fn register(folder: &Listing) -> Result<(), Errno> {
-    if let Some(softirqs) = start::SOFTIRQS.get() {
+    if let Some(softirqs) = softirqs::all() {
         softirqs.open(OWN_SOFTIRQ, &Served);
     }
     folder.add("contexts", Node::text(Arc::new(Contexts)).with_permissions(0o400))

@@ -46,6 +46,8 @@ mod report;
 #[cfg(target_os = "none")]
 mod rootfs;
 #[cfg(target_os = "none")]
+mod softirqs;
+#[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]
 mod system_tree;

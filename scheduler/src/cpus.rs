@@ -189,6 +189,8 @@ pub fn idle() -> ! {
         }
         let since = crate::clock::now();
         cpu.idle_since.store(since.max(1), Ordering::Relaxed);
+        // Whoever an interrupt wakes does not run before the halt is accounted for.
+        arch::cpu::preempt_increment();
         points::cpu_idle(1);
         arch::instructions::enable_interrupts_and_halt();
         // In this order a reader may miss the last halt for a moment, and never counts it twice.
@@ -198,5 +200,7 @@ pub fn idle() -> ! {
         let slept = now.saturating_sub(since);
         cpu.idle_time.store(cpu.idle_time.load(Ordering::Relaxed).wrapping_add(slept), Ordering::Relaxed);
         accounting::after_idle(now);
+        // A wanted reschedule is what the loop looks at next.
+        arch::cpu::preempt_decrement();
     }
 }

@@ -107,6 +107,11 @@ impl Default for Dispositions {
 }
 
 impl Dispositions {
+    /// Every signal comes to nothing, those too that no program can ignore.
+    pub fn all_ignored() -> Self {
+        Self { actions: [Action { handler: Handler::Ignore, ..Action::default() }; Signal::LAST as usize] }
+    }
+
     #[inline]
     pub fn get(&self, signal: Signal) -> &Action {
         // The index of a signal is below 64.

@@ -57,12 +57,12 @@ fn order_for(layout: Layout) -> usize {
 fn attempt(layout: Layout, floor: usize) -> *mut u8 {
     match slab::class_for(layout.size(), layout.align()) {
         Some(class) => slab::allocate_slowly(class, floor).map_or(null_mut(), |address| address as *mut u8),
-        None => large(order_for(layout), floor).map_or(null_mut(), physical::frame_address),
+        None => block(order_for(layout), floor).map_or(null_mut(), physical::frame_address),
     }
 }
 
 /// 2^order pages.
-fn large(order: usize, floor: usize) -> Option<u32> {
+fn block(order: usize, floor: usize) -> Option<u32> {
     let number = zones::allocate_above(order, ZoneKind::Normal, floor)?;
     let block = descriptor::of(number);
     block.order.store(order as u8, Ordering::Relaxed);
@@ -73,7 +73,7 @@ fn large(order: usize, floor: usize) -> Option<u32> {
 #[cold]
 fn wait_for_memory(layout: Layout) -> *mut u8 {
     if layout.size() > crate::PAGE_SIZE << COSTLY {
-        return if LARGE.load(Ordering::Relaxed) { large(layout) } else { null_mut() };
+        return if LARGE.load(Ordering::Relaxed) { anywhere(layout) } else { null_mut() };
     }
     let current = sync::current();
     for _ in 0..ATTEMPTS {
@@ -92,7 +92,7 @@ fn wait_for_memory(layout: Layout) -> *mut u8 {
 }
 
 /// A large piece before there are programs: nobody needs the reserve yet, and pages need not be neighbours.
-fn large(layout: Layout) -> *mut u8 {
+fn anywhere(layout: Layout) -> *mut u8 {
     let pointer = attempt(layout, 0);
     if !pointer.is_null() || !sync::ambient::may_sleep() || layout.align() > crate::PAGE_SIZE {
         return pointer;

@@ -54,12 +54,17 @@ pub fn softirqs_enable() {
     }
 }
 
-/// What was raised while softirqs were off is served in place of the section, which counts as serving from here on.
+/// What was raised while softirqs were off is served in place of the section.
 #[cold]
 #[inline(never)]
 fn serve_at_end_of_section() {
+    serve_in_section(|| hooks().serve_softirqs());
+}
+
+/// Inside one section with softirqs off, which counts as serving them while `serve` runs.
+pub fn serve_in_section(serve: impl FnOnce()) {
     cpu::preempt_subtract(cpu::SOFTIRQ_OFF - cpu::SOFTIRQ_ONE);
-    hooks().serve_softirqs();
+    serve();
     cpu::preempt_add(cpu::SOFTIRQ_OFF - cpu::SOFTIRQ_ONE);
 }
 

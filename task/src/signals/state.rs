@@ -39,6 +39,12 @@ impl GroupSignals {
         Self::with(actions, Arc::default(), true)
     }
 
+    /// Those of a thread of the kernel's own, which ignores all.
+    pub(crate) fn of_kernel_thread() -> Self {
+        let actions = Arc::new(SpinLock::new(Rank::SignalActions, Dispositions::all_ignored()));
+        Self::with(actions, Arc::default(), false)
+    }
+
     fn with(actions: Arc<SpinLock<Dispositions, Preempt>>, counter: Arc<::signal::Counter>, unkillable: bool) -> Self {
         Self {
             actions,

@@ -409,7 +409,7 @@ fn a_sleeper_is_shown_where_it_sleeps() {
     until_asleep(child);
     let tasks = task_stacks();
     let (_, _, trace) = tasks.iter().find(|(tid, ..)| *tid == child as u64).expect("the child's stack");
-    assert!(trace.contains("scheduler::run::reschedule") && trace.contains("task::life::"), "{trace}");
+    assert!(trace.contains("scheduler::run::reschedule") && trace.contains("syscall::dispatch"), "{trace}");
     must(unsafe { libc::kill(child, libc::SIGKILL) });
     wait(child);
 }

@@ -18,6 +18,7 @@ mod files;
 mod futexes;
 mod inside;
 mod job_control;
+mod kernel_threads;
 mod mappings;
 mod masters;
 mod mounts;
@@ -79,6 +80,7 @@ const FAMILIES: &[&[Test]] = &[
     job_control::TESTS,
     masters::TESTS,
     system::TESTS,
+    kernel_threads::TESTS,
     credentials::TESTS,
     pointers::TESTS,
     numbers::TESTS,
