@@ -36,11 +36,15 @@ mod ports;
 #[cfg(target_os = "none")]
 mod provoke;
 #[cfg(target_os = "none")]
+mod ram_disk;
+#[cfg(target_os = "none")]
 mod random_device;
 #[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]
 mod rootfs;
+#[cfg(target_os = "none")]
+mod softirqs;
 #[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]

@@ -1,5 +1,5 @@
 //! /proc and /sys: the views' sources, and what the kernel itself adds.
-use crate::{cpus, interrupts, kernel_log, marks, panic, rootfs, start, timekeeping};
+use crate::{cpus, interrupts, kernel_log, marks, panic, rootfs, softirqs, timekeeping};
 use abi::Errno;
 use abi::file::DeviceNumber;
 use alloc::format;
@@ -31,7 +31,7 @@ pub fn register(root: &rootfs::Root, command_line: &'static [u8]) -> Result<(), 
         apic_id: cpus::apic_id,
         interrupts: interrupts::lines(),
         own_vectors: &OWN_VECTORS,
-        softirqs: start::SOFTIRQS.get(),
+        softirqs: softirqs::all(),
     })?;
     let set_timeout = |seconds| {
         panic::set_timeout(seconds as i32);
@@ -44,6 +44,7 @@ pub fn register(root: &rootfs::Root, command_line: &'static [u8]) -> Result<(), 
     trees.sys.below("class/tty/console")?.add("active", attribute(name))?;
     kernel_log::register_view(&trees.proc)?;
     marks::register(&trees.sys)?;
+    softirqs::register_views(&*trees.sys.below("kernel/debug/birgus")?)?;
     let _ = SYSTEM.set(trees.sys);
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! Every counter has one writer, the CPU that it belongs to (or runs the thread that it belongs to), so that counting is a plain
 //! addition. The load average alone is shared, and touched every five seconds.
 use crate::cpus::{self, Cpu};
-use crate::kernel_thread::NEXT_ACCOUNT;
+use crate::threads::NEXT_ACCOUNT;
 use core::sync::atomic::{AtomicU64, Ordering};
 use sync::thread::work;
 use sync::{InterruptsOff, Rank, SpinLock, Thread};

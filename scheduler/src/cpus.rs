@@ -181,6 +181,8 @@ pub fn idle() -> ! {
         }
         let since = crate::clock::now();
         cpu.idle_since.store(since.max(1), Ordering::Relaxed);
+        // Whoever an interrupt wakes does not run before the halt is accounted for.
+        arch::cpu::preempt_increment();
         arch::instructions::enable_interrupts_and_halt();
         // In this order a reader may miss the last halt for a moment, and never counts it twice.
         cpu.idle_since.store(0, Ordering::Relaxed);
@@ -188,5 +190,7 @@ pub fn idle() -> ! {
         let slept = now.saturating_sub(since);
         cpu.idle_time.store(cpu.idle_time.load(Ordering::Relaxed).wrapping_add(slept), Ordering::Relaxed);
         accounting::after_idle(now);
+        // A wanted reschedule is what the loop looks at next.
+        arch::cpu::preempt_decrement();
     }
 }

@@ -69,7 +69,7 @@ impl hooks::Hooks for Scheduler {
     }
 
     fn thread_ended(&self) -> ! {
-        crate::kernel_thread::exit_thread()
+        crate::threads::exit_thread()
     }
 }
 

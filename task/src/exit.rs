@@ -2,7 +2,7 @@
 use crate::process::Process;
 use crate::signals;
 use crate::task::Task;
-use crate::tree::{self, Gone, INIT, Pid, Tree};
+use crate::tree::{self, Gone, INIT, Node, Pid, Tree};
 use abi::raw::general::{SIGCHLD, SIGCONT, SIGHUP};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -183,8 +183,12 @@ fn heir(tree: &Tree, process: &Process) -> Pid {
 fn newly_orphaned(tree: &Tree, process: &Process) -> Vec<(Pid, u32)> {
     let Some(node) = tree.node(process.pid) else { return Vec::new() };
     let mut groups = Vec::new();
-    let of_children = node.children.iter().filter_map(|child| tree.node(*child)).map(|child| child.group);
-    for group in core::iter::once(node.group).chain(of_children) {
+    // Only who ties a group to another of its session leaves it orphaned: as a member by its parent, or as the parent of a member.
+    let ties = |parent: &Node, child: &Node| parent.group != child.group && parent.session == child.session;
+    let own = tree.node(node.parent).filter(|parent| ties(parent, node)).map(|_| node.group);
+    let children = node.children.iter().filter_map(|child| tree.node(*child));
+    let of_children = children.filter(|child| ties(node, child)).map(|child| child.group);
+    for group in own.into_iter().chain(of_children) {
         let stopped = || {
             tree.members(group)
                 .filter_map(|pid| tree.node(pid))

@@ -83,6 +83,7 @@ pub fn clone_observed(
     let child = Arc::new(Task::new(Parts {
         tid: reserved.pid,
         process,
+        role: None,
         space: Some(space.clone()),
         files,
         credentials: parent.credentials(),
@@ -173,7 +174,7 @@ fn files(parent: &Task, flags: u64) -> Result<Files, Errno> {
     } else {
         Arc::new(SpinLock::new(Rank::TaskContext, parent.files.context()))
     };
-    Ok(Files::new(table, context))
+    Ok(Files::new(table, Some(context)))
 }
 
 fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Arc<Process>, Errno> {

@@ -59,7 +59,7 @@ pub(crate) fn relieve(task: &Task) -> bool {
 /// All but PID 1 are on their way out. Where nobody is, the kernel gives up.
 fn wait_for_the_chosen(task: &Task) -> bool {
     let mut others = false;
-    tree::each_task(|other| others |= other.process.pid != tree::INIT);
+    tree::each_task(|other| others |= other.process.pid != tree::INIT && !other.is_kernel_thread());
     assert!(others, "System is deadlocked on memory");
     let _ = sync::park(Sleep::Killable, Some(sync::now() + TICK), || None::<()>);
     !is_ending(task)

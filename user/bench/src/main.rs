@@ -23,7 +23,6 @@ mod growth;
 mod mark;
 mod memory;
 mod messages;
-mod meter;
 mod processes;
 mod runner;
 mod signals;
@@ -32,8 +31,7 @@ mod system;
 use std::ffi::CStr;
 use system::Errno;
 
-/// Does an operation so many times; answers how many nanoseconds that took.
-pub type Batch = Box<dyn FnMut(u64) -> Result<u64, Errno>>;
+pub use measure::{Batch, meter};
 
 /// An operation.
 pub struct Operation {

@@ -17,6 +17,7 @@ mod exceptions;
 mod files;
 mod futexes;
 mod job_control;
+mod kernel_threads;
 mod mappings;
 mod masters;
 mod mounts;
@@ -78,6 +79,7 @@ const FAMILIES: &[&[Test]] = &[
     job_control::TESTS,
     masters::TESTS,
     system::TESTS,
+    kernel_threads::TESTS,
     credentials::TESTS,
     pointers::TESTS,
     numbers::TESTS,

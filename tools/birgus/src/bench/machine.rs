@@ -229,7 +229,7 @@ pub fn plan(paths: &Paths, request: &Request, kernel: &Kernel) -> Result<Plan> {
     Plan::of_kernel(paths, request, kernel.clone(), clock::Measurement::start(), &files)
 }
 
-fn emulator() -> Result<String> {
+pub fn emulator() -> Result<String> {
     let text = crate::program::Program::new(crate::run::qemu::PROGRAM).arg("--version").text()?;
     let version = text.lines().next().unwrap_or_default();
     Ok(version.replace("emulator version ", "").split(" (").next().unwrap_or_default().to_owned())
