@@ -19,7 +19,7 @@ const FIRST_STACK: usize = 132 << 10;
 pub trait Executable: Image {
     fn mapped(&self) -> Arc<dyn MappedFile>;
     /// The file itself, for /proc/PID/exe.
-    fn opened(&self) -> Arc<vfs::OpenFile>;
+    fn opened(&self) -> Arc<vfs::ExecutedFile>;
 }
 
 /// The pages that every program gets: the vDSO, preceded by its data.

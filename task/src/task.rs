@@ -61,7 +61,7 @@ pub struct ExecImage {
     /// Code and initialised data.
     pub code: Range<u64>,
     pub data: Range<u64>,
-    pub file: Arc<vfs::OpenFile>,
+    pub file: Arc<vfs::ExecutedFile>,
 }
 
 /// What restart_syscall(2) goes on with.
