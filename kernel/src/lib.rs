@@ -14,6 +14,8 @@ mod console;
 #[cfg(target_os = "none")]
 mod console_device;
 #[cfg(target_os = "none")]
+mod contexts;
+#[cfg(target_os = "none")]
 mod cpus;
 #[cfg(target_os = "none")]
 mod devices;
@@ -53,6 +55,8 @@ mod system_tree;
 mod timekeeping;
 #[cfg(target_os = "none")]
 mod traps;
+#[cfg(target_os = "none")]
+mod trial_work;
 #[cfg(target_os = "none")]
 mod vdso;
 

@@ -1,5 +1,5 @@
 //! /proc and /sys: the views' sources, and what the kernel itself adds.
-use crate::{cpus, interrupts, kernel_log, marks, panic, rootfs, softirqs, timekeeping};
+use crate::{contexts, cpus, interrupts, kernel_log, marks, panic, rootfs, softirqs, timekeeping, trial_work};
 use abi::Errno;
 use abi::file::DeviceNumber;
 use alloc::format;
@@ -44,7 +44,10 @@ pub fn register(root: &rootfs::Root, command_line: &'static [u8]) -> Result<(), 
     trees.sys.below("class/tty/console")?.add("active", attribute(name))?;
     kernel_log::register_view(&trees.proc)?;
     marks::register(&trees.sys)?;
-    softirqs::register_views(&*trees.sys.below("kernel/debug/birgus")?)?;
+    let debug = trees.sys.below("kernel/debug/birgus")?;
+    contexts::register(&debug)?;
+    softirqs::register_views(&debug)?;
+    trial_work::register_views(&debug)?;
     let _ = SYSTEM.set(trees.sys);
     Ok(())
 }

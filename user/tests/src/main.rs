@@ -18,6 +18,7 @@ mod exceptions;
 mod files;
 mod futexes;
 mod fuzz;
+mod inside;
 mod job_control;
 mod kernel_threads;
 mod mappings;
@@ -85,6 +86,7 @@ const FAMILIES: &[&[Test]] = &[
     credentials::TESTS,
     pointers::TESTS,
     numbers::TESTS,
+    inside::TESTS,
 ];
 
 fn main() {
