@@ -1,11 +1,10 @@
 //! A race of one instruction.
 
 use crate::experiment::Linux;
+use crate::observe::pin;
 use crate::{Experiment, Lab, Subject, Trouble};
 use evidence::Observable;
-use measure::system::check;
 use std::arch::asm;
-use std::mem::zeroed;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -22,14 +21,6 @@ pub const EXPERIMENT: Experiment = Experiment {
 
 static SUM: AtomicU64 = AtomicU64::new(0);
 static READY: AtomicU64 = AtomicU64::new(0);
-
-fn pin(processor: usize) -> bool {
-    unsafe {
-        let mut set: libc::cpu_set_t = zeroed();
-        libc::CPU_SET(processor, &mut set);
-        check(libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)).is_ok()
-    }
-}
 
 fn increments(times: u64, locked: bool) {
     let word = SUM.as_ptr();
