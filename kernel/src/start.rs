@@ -121,6 +121,7 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     let root = rootfs::mount().expect("no memory for the root file system");
     rootfs::nameless_files(&root).expect("no memory for shared memory");
     syscall::set_vfs(&root.vfs);
+    task::shortage::set_files(root.vfs.clone());
     syscall::paths::set_namespace(root.namespace.clone());
     system_tree::register(&root, information.command_line).expect("names in /proc and /sys are given once");
     let devices = rootfs::devices(&root).expect("no memory for /dev");

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use std::env;
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::path::{Path, PathBuf};
 
 /// The folders that every command needs.
@@ -52,8 +53,10 @@ pub fn create_folder(folder: &Path) -> Result<()> {
 
 /// Writes a file so that a reader sees the old one or the new one, whole.
 pub fn replace_file(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    // Neither another process nor another thread of this one writes to the same.
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().context("no file name")?.to_os_string();
-    name.push(format!(".{}.part", std::process::id()));
+    name.push(format!(".{}.{}.part", std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed)));
     let part = path.with_file_name(name);
     let done = write(&part)
         .and_then(|()| fs::rename(&part, path).with_context(|| format!("cannot rename to {}", path.display())));

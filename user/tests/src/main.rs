@@ -2,7 +2,7 @@
 //!
 //! `guest-tests list` prints the names; `guest-tests run [--quiet] [NAME…]` runs those whose names start with one of the given (all
 //! without any), prints `ok NAME` or `not ok NAME: why`, and exits with the number of failures (at most 100);
-//! `guest-tests stress KIND COUNT` does one thing very often, and `guest-tests exact KIND COUNT` says what that left behind. A test says what Linux does: one that fails on Linux is wrong.
+//! `guest-tests shortage` uses memory up; `guest-tests stress KIND COUNT` does one thing very often, and `guest-tests exact KIND COUNT` says what that left behind. A test says what Linux does: one that fails on Linux is wrong.
 //!
 //! A test is a function that panics when it fails. It runs in a forked child that is the leader of a process group, in a
 //! fresh folder, as root, with a time-out; the group is killed afterwards.
@@ -28,6 +28,7 @@ mod privilege;
 mod processes;
 mod registers;
 mod runner;
+mod shortage;
 mod signals;
 mod sigreturn;
 mod stress;
@@ -77,6 +78,7 @@ const FAMILIES: &[&[Test]] = &[
     terminals::TESTS,
     job_control::TESTS,
     masters::TESTS,
+    shortage::TESTS,
     system::TESTS,
     credentials::TESTS,
     pointers::TESTS,
@@ -94,10 +96,11 @@ fn main() {
         ["run", names @ ..] => runner::run(FAMILIES, names),
         ["stress", kind, count] => stress::run(kind, count),
         ["exact", kind, count] => exact::run(kind, count),
+        ["shortage"] => shortage::run(),
         ["child", what @ ..] => processes::re_executed(what),
         _ => {
             eprintln!(
-                "usage: guest-tests list | run [--quiet] [NAME…] | stress|exact fork|thread|pipe|file|map|shell COUNT"
+                "usage: guest-tests list | run [--quiet] [NAME…] | stress|exact fork|thread|pipe|file|map|shell COUNT | shortage"
             );
             2
         }
