@@ -76,7 +76,7 @@ fn wait_for_the_chosen(task: &Task) -> bool {
     tree::each_task(|other| {
         let adjustment = other.process.oom_score_adjustment.load(Ordering::Relaxed);
         others |= other.process.chosen_in_shortage.load(Ordering::Relaxed)
-            || other.process.pid != tree::INIT && adjustment != NEVER;
+            || other.process.pid != tree::INIT && !other.is_kernel_thread() && adjustment != NEVER;
     });
     assert!(others, "System is deadlocked on memory");
     let _ = sync::park(Sleep::Killable, Some(sync::now() + TICK), || None::<()>);

@@ -93,6 +93,38 @@ pub fn drain_kernel_stacks() {
     }
 }
 
+/// A stack of any size, for the one thread that needs it.
+#[derive(Debug)]
+pub struct LargeStack {
+    area: Area,
+}
+
+impl LargeStack {
+    /// A stack of `pages`. `None` without memory, and for fewer pages than [`KernelStack`] has. Process context.
+    pub fn new(pages: usize) -> Option<Self> {
+        if pages < KERNEL_STACK_SIZE / PAGE_SIZE {
+            return None;
+        }
+        let area = Area::new(pages)?;
+        count(Counter::StackPages, pages as i64);
+        Some(Self { area })
+    }
+}
+
+impl Drop for LargeStack {
+    fn drop(&mut self) {
+        count(Counter::StackPages, -((self.area.range().len() / PAGE_SIZE) as i64));
+    }
+}
+
+// SAFETY: the area is mapped, page-aligned, at least 16 KiB long, and used for nothing else.
+#[cfg(target_os = "none")]
+unsafe impl sync::thread::Stack for LargeStack {
+    fn top(&self) -> usize {
+        self.area.range().end
+    }
+}
+
 // SAFETY: the area is mapped, page-aligned, at least 16 KiB long, and used for nothing else.
 #[cfg(target_os = "none")]
 unsafe impl sync::thread::Stack for KernelStack {

@@ -42,6 +42,8 @@ pub mod tlb;
 #[cfg(target_os = "none")]
 pub mod transfer;
 mod user;
+#[cfg(target_os = "none")]
+pub mod user_vectors;
 pub mod vmalloc;
 pub mod zones;
 

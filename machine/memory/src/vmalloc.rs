@@ -6,6 +6,7 @@
 use crate::page_table::kernel::{self, KernelAccess, VMALLOC};
 use crate::{PAGE_SIZE, tlb};
 use alloc::vec::Vec;
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 use range_tree::RangeTree;
 use sync::{Preempt, Rank, SpinGuard, SpinLock};
@@ -149,6 +150,33 @@ impl Drop for Area {
     }
 }
 
+/// Whether an address is one of an area's.
+#[inline]
+#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "the host has a heap of its own"))]
+pub(crate) fn contains(address: usize) -> bool {
+    VMALLOC.contains(&address)
+}
+
+/// An area of at least `bytes` for the heap. `None` without memory; all of it is not taken for what cannot be had. Process context.
+#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "the host has a heap of its own"))]
+pub(crate) fn allocate(bytes: usize) -> Option<usize> {
+    let pages = bytes.div_ceil(PAGE_SIZE);
+    if pages > crate::zones::available() {
+        return None;
+    }
+    let area = ManuallyDrop::new(Area::new(pages)?);
+    Some(area.range.start)
+}
+
+/// Frees an area of the heap.
+///
+/// # Safety
+/// It is from [`allocate`] with the same `bytes`, and nobody uses it any more.
+#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "the host has a heap of its own"))]
+pub(crate) unsafe fn free(address: usize, bytes: usize) {
+    drop(Area { range: address..address + bytes.next_multiple_of(PAGE_SIZE) });
+}
+
 /// Addresses for a device's registers, for ever.
 pub(crate) fn reserve_for_device(pages: usize) -> Option<Range<usize>> {
     #[cfg(not(target_os = "none"))]
@@ -169,6 +197,18 @@ pub(crate) static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 mod tests {
     use super::*;
     use crate::page_table::kernel::walk;
+
+    #[test]
+    fn the_heap_gets_large_pieces_back() {
+        let bytes = 9 << 20;
+        let address = allocate(bytes + 1).unwrap();
+        assert!(contains(address) && contains(address + bytes) && !contains(VMALLOC.end));
+        assert!(walk(address + bytes).unwrap().to_string().contains("writable"), "its last page");
+        // SAFETY: allocated above, with as many bytes.
+        unsafe { free(address, bytes + 1) };
+        assert!(!walk(address + bytes).unwrap().to_string().contains("writable"));
+        assert_eq!(allocate(usize::MAX >> 1), None);
+    }
 
     #[test]
     fn areas_are_mapped_apart_and_freed_in_batches() {

@@ -114,6 +114,11 @@ static RESERVE: AtomicUsize = AtomicUsize::new(0);
 /// Pages free in all zones, without the CPUs' stocks.
 static FREE: AtomicUsize = AtomicUsize::new(0);
 
+/// Pages free in all zones together.
+pub(crate) fn available() -> usize {
+    FREE.load(Relaxed)
+}
+
 /// Whether programs get no more pages.
 pub fn is_short() -> bool {
     FREE.load(Relaxed) < RESERVE.load(Relaxed) + BATCH

@@ -2,7 +2,7 @@
 mod controls;
 mod cpu;
 mod interrupts;
-mod memory;
+pub(crate) mod memory;
 mod registries;
 mod statistics;
 mod sysctl;
