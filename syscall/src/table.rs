@@ -3,8 +3,8 @@ use crate::dispatch::missing;
 use crate::handler::Handler;
 use crate::{
     attributes, credentials, descriptors, epoll, execute, files, futex, locks, memory_calls as memory, other_memory,
-    paths, pipes, poll, process, process_control, process_files, resources, scheduling, signal_files, signals, storage,
-    system, time_calls as time, timer_files, timers, times, vectors,
+    paths, pipes, poll, process, process_control, process_files, resources, scheduling, select, signal_files, signals,
+    storage, system, time_calls as time, timer_files, timers, times, vectors,
 };
 use abi::raw::general as numbers;
 use task::{Answer, Task};
@@ -221,8 +221,8 @@ rows! {
     eventfd2 328 => pipes::eventfd2;
     poll 168 => poll::poll;
     ppoll - => poll::ppoll;
-    select - => poll::select;
-    pselect6 - => poll::pselect6;
+    select - => select::select;
+    pselect6 - => select::pselect6;
 
     newfstatat - => paths::newfstatat;
     stat - => paths::stat;

@@ -287,9 +287,31 @@ fn clocks_of_all_kinds() {
     }
     let realtime = now(libc::CLOCK_REALTIME).as_secs();
     assert!(realtime > 1_600_000_000, "the year is after 2020: {realtime}");
-    let coarse = now(libc::CLOCK_MONOTONIC_COARSE);
-    let fine = now(libc::CLOCK_MONOTONIC);
-    assert!(coarse <= fine && fine - coarse < Duration::from_secs(1));
+    for (coarse, fine) in
+        [(libc::CLOCK_MONOTONIC_COARSE, libc::CLOCK_MONOTONIC), (libc::CLOCK_REALTIME_COARSE, libc::CLOCK_REALTIME)]
+    {
+        // By the vDSO and by the call: never ahead, and standing still for a tick.
+        let by_call = || {
+            let mut value: libc::timespec = unsafe { zeroed() };
+            sys!(libc::SYS_clock_gettime, coarse, &raw mut value).unwrap();
+            Duration::new(value.tv_sec as u64, value.tv_nsec as u32)
+        };
+        let readings = [now(coarse), by_call(), now(coarse), by_call()];
+        let after = now(fine);
+        assert!(readings.is_sorted() && readings[3] <= after, "{readings:?} {after:?}");
+        assert!(after - readings[0] < Duration::from_secs(1), "{readings:?} {after:?}");
+        let start = now(fine);
+        let mut different = vec![now(coarse)];
+        let mut looks = 0;
+        while now(fine) - start < Duration::from_millis(40) {
+            let reading = now(coarse);
+            looks += 1;
+            if different.last() != Some(&reading) {
+                different.push(reading);
+            }
+        }
+        assert!(different.len() > 2 && different.len() < 60 && looks > 2 * different.len(), "{looks} {different:?}");
+    }
     assert_eq!(sys!(libc::SYS_clock_gettime, 99, 0), Err(libc::EINVAL));
 }
 
