@@ -110,12 +110,14 @@ impl WaitQueue {
     }
 
     /// Wakes one exclusive waiter, and all others in front of it.
+    #[inline]
     pub fn wake_one(&self) {
         self.wake(1);
     }
 
     /// [`WaitQueue::wake_one`] from within [`Notify::notify`], where another queue is locked. Queues that tell each other so are in an order
     /// without circles, which is the caller's to see to.
+    #[inline]
     pub fn wake_one_inside(&self) {
         if !self.is_empty() {
             self.wake_linked(self.list.lock_inside(), 1);
@@ -123,6 +125,7 @@ impl WaitQueue {
     }
 
     /// [`WaitQueue::wake_all`] in the same place.
+    #[inline]
     pub fn wake_all_inside(&self) {
         if !self.is_empty() {
             self.wake_linked(self.list.lock_inside(), usize::MAX);
@@ -135,6 +138,7 @@ impl WaitQueue {
     }
 
     /// Wakes every waiter.
+    #[inline]
     pub fn wake_all(&self) {
         self.wake(usize::MAX);
     }
@@ -151,6 +155,7 @@ impl WaitQueue {
         if self.is_empty() { 0 } else { self.wake_linked(self.list.lock(), exclusive) }
     }
 
+    #[inline(never)]
     fn wake_linked(&self, mut list: SpinGuard<'_, Last, InterruptsOff>, mut exclusive: usize) -> usize {
         let mut node = self.first.load(Ordering::Relaxed);
         let mut woken = 0;

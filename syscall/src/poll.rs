@@ -128,7 +128,8 @@ fn poll_all(task: &Task, address: usize, count: usize, deadline: Option<u64>) ->
     }
     let table = task.files.descriptors().ok_or(Errno::EBADF)?;
     let given = UserPtr::<PollDescriptor>::new(address);
-    let (mut few, mut many) = ([PollDescriptor::default(); BATCH], Vec::new());
+    let mut few = [PollDescriptor::default(); BATCH];
+    let mut many;
     let descriptors = match few.get_mut(..count) {
         Some(few) => {
             given.read_into(few)?;

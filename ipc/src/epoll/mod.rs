@@ -148,27 +148,35 @@ impl<S: Source> Epoll<S> {
 
     /// Reports up to `most` ready items to `report`, sleeping until `deadline` for the first. 0 after the deadline. An error
     /// from `report` ends it, and counts if it is the first.
+    #[inline]
     pub fn wait(
         &self,
         most: usize,
         deadline: Option<u64>,
         mut report: impl FnMut(u32, u64) -> Result<(), Errno>,
     ) -> Result<usize, Failure> {
+        let mut last = deadline == Some(0);
         loop {
             let count = self.harvest(most, &mut report)?;
-            if count != 0 || deadline == Some(0) {
+            if count != 0 || last {
                 return Ok(count);
             }
-            let waited =
-                self.waiters.wait_exclusive(Sleep::Interruptible, deadline, || (!self.ready.is_empty()).then_some(()));
-            match waited {
-                Ok(()) => {}
-                Err(WaitError::TimedOut) => return Ok(self.harvest(most, &mut report)?),
-                Err(interrupted) => return Err(interrupted.into()),
-            }
+            last = !self.sleep(deadline)?;
         }
     }
 
+    /// Sleeps until something is on the list; false after the deadline.
+    #[cold]
+    fn sleep(&self, deadline: Option<u64>) -> Result<bool, WaitError> {
+        let listed = || (!self.ready.is_empty()).then_some(());
+        match self.waiters.wait_exclusive(Sleep::Interruptible, deadline, listed) {
+            Ok(()) => Ok(true),
+            Err(WaitError::TimedOut) => Ok(false),
+            Err(interrupted) => Err(interrupted),
+        }
+    }
+
+    #[inline]
     fn harvest(&self, most: usize, report: &mut impl FnMut(u32, u64) -> Result<(), Errno>) -> Result<usize, Errno> {
         let (mut count, mut again, mut left) = (0, false, usize::MAX);
         while left > 0

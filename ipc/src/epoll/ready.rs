@@ -73,9 +73,10 @@ impl<S: Source> Ready<S> {
     }
 
     /// Takes the first item; answers also what it waits for, and how many are left behind it.
+    #[inline]
     pub fn pop(&self) -> Option<(Arc<Item<S>>, Interest, usize)> {
-        let mut list = self.list.lock();
         loop {
+            let mut list = self.list.lock();
             let item = list.items.pop_front()?;
             item.queued.store(false, Ordering::Relaxed);
             if !item.gone.load(Ordering::Relaxed) {
@@ -86,7 +87,6 @@ impl<S: Source> Ready<S> {
             // Its end may take locks and give back memory.
             drop(list);
             drop(item);
-            list = self.list.lock();
         }
     }
 
