@@ -13,8 +13,8 @@
 //! level-triggered line would keep its CPU for ever.
 //!
 //! **Softirqs** ([`Softirqs`]) are Linux's ten vectors, bits of a word per CPU. They run with interrupts on when an interrupt
-//! or a softirqs-off section ends, lowest number first. After ten rounds or 2 ms they are handed to a thread, so that a flood
-//! of packets cannot starve programs.
+//! or a softirqs-off section ends, lowest number first. After ten rounds or 2 ms ([`Budget`]) they are handed to a thread, so that
+//! a flood of packets cannot starve programs.
 //!
 //! No statics: the kernel owns one of each.
 #![cfg_attr(not(test), no_std)]
@@ -22,11 +22,13 @@
 
 extern crate alloc;
 
+mod budget;
 mod counts;
 mod line;
 mod softirq;
 mod table;
 
+pub use budget::Budget;
 pub use counts::Counts;
 pub use line::{Handled, Handler, Source};
 pub use softirq::{Action, Softirq, Softirqs, raise};

@@ -14,6 +14,8 @@ mod console;
 #[cfg(target_os = "none")]
 mod console_device;
 #[cfg(target_os = "none")]
+mod contexts;
+#[cfg(target_os = "none")]
 mod cpus;
 #[cfg(target_os = "none")]
 mod devices;
@@ -28,17 +30,23 @@ mod kernel_log;
 #[cfg(target_os = "none")]
 mod lockups;
 #[cfg(target_os = "none")]
+mod marks;
+#[cfg(target_os = "none")]
 mod panic;
 #[cfg(target_os = "none")]
 mod ports;
 #[cfg(target_os = "none")]
 mod provoke;
 #[cfg(target_os = "none")]
+mod ram_disk;
+#[cfg(target_os = "none")]
 mod random_device;
 #[cfg(target_os = "none")]
 mod report;
 #[cfg(target_os = "none")]
 mod rootfs;
+#[cfg(target_os = "none")]
+mod softirqs;
 #[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]

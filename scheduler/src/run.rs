@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering;
 use sched::{Preempt, RunQueue, Runnable};
 use sync::thread::{self, Sleep};
 use sync::{InterruptsOff, Once, SpinGuard, Thread, hooks};
+use trace::points::{self, Event};
 
 type Queue<'a> = SpinGuard<'a, RunQueue<Arc<Thread>>, InterruptsOff>;
 
@@ -69,7 +70,7 @@ impl hooks::Hooks for Scheduler {
     }
 
     fn thread_ended(&self) -> ! {
-        crate::kernel_thread::exit_thread()
+        crate::threads::exit_thread()
     }
 }
 
@@ -159,11 +160,29 @@ fn reschedule(may_block: bool) -> bool {
     }
     accounting::count_switch(&current, blocked);
     let wanted = sync::switch(queue, |queue| match (queue.current(), idle) {
-        (Some(next), _) | (None, Some(next)) => next,
+        (Some(next), _) | (None, Some(next)) => {
+            if points::is_on(Event::SchedSwitch) {
+                trace_switch(&current, next, blocked);
+            }
+            next
+        }
         (None, None) => unreachable!("a CPU that schedules has an idle thread"),
     });
     after_switch();
     wanted
+}
+
+#[cold]
+#[inline(never)]
+fn trace_switch(previous: &Thread, next: &Thread, blocked: bool) {
+    // Whoever is being woken already is as good as runnable.
+    let state = if blocked { previous.state() & !thread::WAKING } else { thread::RUNNING };
+    let label = &next.label;
+    points::sched_switch(previous.label.name(), u64::from(state), label.name(), u64::from(label.number()));
+    // Whoever was made after tracing began has its doors watched from here on.
+    if next.work() & thread::work::TRACE == 0 {
+        next.add_work(thread::work::TRACE);
+    }
 }
 
 fn block(cpu: &Cpu, queue: &mut Queue<'_>, current: &Thread, state: u32, now: u64) {

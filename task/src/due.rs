@@ -4,6 +4,7 @@
 //! again there and not in the interrupt, which bounds what a period of a microsecond can cost to that thread's fair share.
 //!
 //! **Locks.** The list's lock takes nothing but the link of the entry that goes in.
+use crate::kernel_threads::Role;
 use abi::Errno;
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -74,7 +75,7 @@ fn start_sender() -> Result<(), Errno> {
     if SENDER_RUNS.swap(true, Ordering::AcqRel) {
         return Ok(());
     }
-    let thread = scheduler::spawn(|| send_expired());
+    let thread = crate::kernel_threads::spawn(format_args!("posix-timers"), Role::Free, || send_expired());
     if thread.is_none() {
         SENDER_RUNS.store(false, Ordering::Release);
     }

@@ -59,10 +59,16 @@ pub(crate) fn relieve(task: &Task) -> bool {
 /// All but PID 1 are on their way out. Where nobody is, the kernel gives up.
 fn wait_for_the_chosen(task: &Task) -> bool {
     let mut others = false;
-    tree::each_task(|other| others |= other.process.pid != tree::INIT);
+    tree::each_task(|other| others |= other.process.pid != tree::INIT && !other.is_kernel_thread());
     assert!(others, "System is deadlocked on memory");
     let _ = sync::park(Sleep::Killable, Some(sync::now() + TICK), || None::<()>);
     !is_ending(task)
+}
+
+/// Gives back all that is kept for its next use, but for caches of files. Process context, under no spinlock.
+pub fn give_back_kept() {
+    crate::futexes::give_back();
+    scheduler::give_back_kept();
 }
 
 fn is_ending(task: &Task) -> bool {

@@ -19,9 +19,9 @@
 //! **Locks.** None; the owner of a queue holds its lock around each call. The queues' methods do not allocate unless they
 //! say so, and callbacks are not made: expired timers are taken out one by one, so the owner may drop its lock in between.
 //!
-//! **Why not** a tree for the timer queue: an implicit heap of four children is a few cache lines for thousands of timers,
-//! and cancelling through the slot's own index costs as little. Why not one structure for both kinds of timer: the wheel
-//! arms in constant time but cannot be exact; the heap is the other way round.
+//! **Why not** a tree or a heap for the timer queue: both cost the logarithm of what is armed, at each of the arming and cancelling
+//! that most timers only ever see. Why not one structure for both kinds of timer: the wheel never moves a timer, but cannot
+//! be exact; the queue is the other way round.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -45,7 +45,7 @@ pub use clock::Clock;
 pub use interval::{Interval, Start};
 pub use load_average::{LOAD_PERIOD_TICKS, LoadAverage};
 pub use moment::Moment;
-pub use queue::TimerQueue;
+pub use queue::{Room, RoomWanted, TimerQueue};
 pub use slots::TimerId;
 pub use timespec::Timespec;
 pub use wheel::TimerWheel;
