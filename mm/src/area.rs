@@ -1,4 +1,5 @@
 //! Areas: ranges of pages with the same rights and the same backing.
+use crate::fault::Access;
 use crate::file::{FileMapping, MappedFile};
 use abi::PAGE_SIZE;
 use alloc::sync::Arc;
@@ -123,6 +124,17 @@ impl Area {
     /// Whether its pages of files are memory and nothing else: counted apart (RssShmem).
     pub(crate) fn is_memory_file(&self) -> bool {
         matches!(&self.backing, Backing::File { file, .. } if file.is_memory())
+    }
+
+    /// Whether its rights let it be accessed so.
+    #[inline]
+    pub(crate) fn allows(&self, access: Access) -> bool {
+        match access {
+            Access::Write => self.rights.contains(Rights::WRITE),
+            Access::Execute => self.rights.contains(Rights::EXECUTE),
+            // The hardware knows no page that may only be written or executed.
+            Access::Read => !self.rights.is_empty(),
+        }
     }
 
     /// The rights that an entry may have before anybody has written.

@@ -87,13 +87,7 @@ impl<P: Pages> AddressSpace<P> {
     /// Makes an access to a page of `area` possible, with the map held.
     #[inline]
     pub(crate) fn fault_in(&self, range: &Range<usize>, area: &Area, page: usize, access: Access) -> Served {
-        let allowed = match access {
-            Access::Write => area.rights.contains(Rights::WRITE),
-            Access::Execute => area.rights.contains(Rights::EXECUTE),
-            // The hardware knows no page that may only be written or executed.
-            Access::Read => !area.rights.is_empty(),
-        };
-        if !allowed {
+        if !area.allows(access) {
             return Err(FaultError::NotAllowed);
         }
         let write = access == Access::Write;

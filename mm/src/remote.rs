@@ -14,13 +14,15 @@ impl<P: Pages> AddressSpace<P> {
         for _ in 0..ATTEMPTS {
             let map = self.map.read();
             let (range, area) = map.areas.get(page).ok_or(Errno::EFAULT)?;
+            if area.allows(access)
+                && let Found::Allowed(frame) = self.pages().resolve(page, access == Access::Write)
+            {
+                return Ok(frame);
+            }
             self.fault_in(&range, area, page, access).map_err(|error| match error {
                 FaultError::OutOfMemory => Errno::ENOMEM,
                 _ => Errno::EFAULT,
             })?;
-            if let Found::Allowed(frame) = self.pages().resolve(page, access == Access::Write) {
-                return Ok(frame);
-            }
         }
         Err(Errno::EFAULT)
     }

@@ -1,11 +1,11 @@
 //! Extended attributes: getxattr(2), setxattr(2), listxattr(2), removexattr(2), by path, by symlink and by descriptor.
-use crate::origin::{read_path, with_origin};
+use crate::origin::{path_in, with_origin};
 use crate::pipes::file;
 use crate::{Fd, UserString};
 use abi::Errno;
 use abi::raw::general::{AT_FDCWD, XATTR_CREATE, XATTR_REPLACE};
 use alloc::vec::Vec;
-use memory::UserSlice;
+use memory::{UserSlice, UserText};
 use task::Task;
 use vfs::calls::{Place, get_attribute, list_attributes, set_attribute};
 use vfs::{LONGEST_NAME, LONGEST_VALUE, Last, Origin, SetMode};
@@ -24,8 +24,9 @@ fn with_place<R>(
 ) -> Result<R, Errno> {
     match which {
         Which::Path(path, last) => {
-            let path = read_path(path)?;
-            with_origin(task, Fd(AT_FDCWD), &path, |origin| body(origin, Place::Path(&path, last)))
+            let mut room = UserText::new();
+            let path = path_in(path, &mut room)?;
+            with_origin(task, Fd(AT_FDCWD), path, |origin| body(origin, Place::Path(path, last)))
         }
         Which::File(fd) => {
             let file = file(task, fd)?;

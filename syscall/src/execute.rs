@@ -1,11 +1,11 @@
 //! execve(2).
-use crate::origin::{read_path, with_origin};
+use crate::origin::{path_in, with_origin};
 use crate::{Fd, UserString};
 use abi::Errno;
 use abi::file::AtFlags;
 use abi::raw::general::*;
 use alloc::vec::Vec;
-use memory::UserPtr;
+use memory::{UserPtr, UserText};
 use task::{Answer, Failure, Task};
 
 /// execve(2).
@@ -16,8 +16,9 @@ pub fn execve(
     arguments: usize,
     environment: usize,
 ) -> Answer {
-    let path = read_path(path)?;
-    let program = Program { folder: Fd(AT_FDCWD), path: &path, flags: AtFlags::empty() };
+    let mut room = UserText::new();
+    let path = path_in(path, &mut room)?;
+    let program = Program { folder: Fd(AT_FDCWD), path, flags: AtFlags::empty() };
     execute(task, context, &program, arguments, environment)
 }
 
@@ -33,9 +34,10 @@ pub fn execveat(
     if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let path = read_path(path)?;
+    let mut room = UserText::new();
+    let path = path_in(path, &mut room)?;
     let flags = AtFlags::from_bits_truncate(flags);
-    execute(task, context, &Program { folder, path: &path, flags }, arguments, environment)
+    execute(task, context, &Program { folder, path, flags }, arguments, environment)
 }
 
 /// Where a program is.
@@ -108,13 +110,13 @@ fn count(list: usize) -> Result<usize, Errno> {
 }
 
 fn collect(strings: &mut exec::Arguments, which: exec::StringTable, list: usize, count: usize) -> Result<(), Errno> {
+    let mut string = UserText::new();
     for index in 0..count {
         let address = UserPtr::<u64>::new(list).element(index).read()?;
-        let string =
-            UserPtr::<u8>::new(address as usize).read_string(exec::MAX_STRING).map_err(|errno| match errno {
-                Errno::ENAMETOOLONG => Errno::E2BIG,
-                other => other,
-            })?;
+        UserPtr::<u8>::new(address as usize).read_text(exec::MAX_STRING, &mut string).map_err(|errno| match errno {
+            Errno::ENAMETOOLONG => Errno::E2BIG,
+            other => other,
+        })?;
         strings.push(which, &string)?;
     }
     Ok(())

@@ -1,5 +1,5 @@
 //! Open files: opening, reading, writing, copying.
-use crate::origin::{read_path, with_origin};
+use crate::origin::{path_in, with_origin};
 use crate::pipes::{file, restartable};
 use crate::{Fd, UserString};
 use abi::Errno;
@@ -8,7 +8,7 @@ use abi::raw::general::*;
 use abi::raw::ioctl::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use memory::{Reader, UserPtr, UserSlice, Writer};
+use memory::{Reader, UserPtr, UserSlice, UserText, Writer};
 use task::signals::{Information, send_to_task};
 use task::{Answer, Task};
 use vfs::{DescriptorTable, OpenFile, Seekable};
@@ -21,14 +21,14 @@ pub(crate) fn table(task: &Task) -> Result<Arc<DescriptorTable>, Errno> {
 }
 
 pub fn openat(task: &Task, folder: Fd, path: UserString, flags: u32, mode: u32) -> Answer {
-    let path = read_path(path)?;
+    let mut room = UserText::new();
+    let path = path_in(path, &mut room)?;
     // O_LARGEFILE is every file's; bits that mean nothing are ignored, as always by open(2).
     let flags = OpenFlags::from_bits_truncate(flags) | OpenFlags::LARGE_FILE;
     let table = table(task)?;
     let reserved = table.reserve(0, flags.contains(OpenFlags::CLOSE_ON_EXEC), task.limit(RLIMIT_NOFILE))?;
-    let opened = restartable(with_origin(task, folder, &path, |origin| {
-        vfs::calls::open_at(origin, &path, flags, mode & 0o7777)
-    }))?;
+    let opened =
+        restartable(with_origin(task, folder, path, |origin| vfs::calls::open_at(origin, path, flags, mode & 0o7777)))?;
     Ok(reserved.fill(opened) as usize)
 }
 

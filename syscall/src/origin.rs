@@ -5,12 +5,20 @@ use abi::Errno;
 use abi::PATH_MAX;
 use abi::raw::general::AT_FDCWD;
 use alloc::vec::Vec;
+use memory::UserText;
 use task::Task;
 use vfs::Origin;
 
 /// Reads a path. EFAULT; ENAMETOOLONG.
 pub(crate) fn read_path(path: UserString) -> Result<Vec<u8>, Errno> {
     path.0.read_string(PATH_MAX)
+}
+
+/// The same into the caller's room: what is called often.
+#[inline]
+pub(crate) fn path_in(path: UserString, room: &mut UserText) -> Result<&[u8], Errno> {
+    path.0.read_text(PATH_MAX, room)?;
+    Ok(room)
 }
 
 /// Runs `body` with the origin that `path` starts from: the current folder for AT_FDCWD, else an open file. EBADF, but for an

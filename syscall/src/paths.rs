@@ -1,5 +1,5 @@
 //! Calls on paths and on what they name.
-use crate::origin::{read_path, with_origin};
+use crate::origin::{path_in, read_path, with_origin};
 use crate::pipes::{file, vfs as vfs_of};
 use crate::{Fd, UserString};
 use abi::Errno;
@@ -7,7 +7,7 @@ use abi::file::{Access, AtFlags, DeviceNumber, MountFlags, RenameFlags, Stat, St
 use abi::raw::general::*;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use memory::{UserPtr, UserSlice, Writer};
+use memory::{UserPtr, UserSlice, UserText, Writer};
 use sync::Once;
 use task::Task;
 use vfs::calls::{self, MountRequest, Place};
@@ -28,8 +28,9 @@ fn at<R>(
     path: UserString,
     body: impl FnOnce(&Origin<'_>, &[u8]) -> Result<R, Errno>,
 ) -> Result<R, Errno> {
-    let path = read_path(path)?;
-    with_origin(task, folder, &path, |origin| body(origin, &path))
+    let mut room = UserText::new();
+    let path = path_in(path, &mut room)?;
+    with_origin(task, folder, path, |origin| body(origin, path))
 }
 
 /// Flags of an `*at` call that knows those in `known`. EINVAL.

@@ -1,12 +1,12 @@
 //! Times of files: utimensat(2) and the calls that came before it.
-use crate::origin::{read_path, with_origin};
+use crate::origin::{path_in, with_origin};
 use crate::pipes::file;
 use crate::{Fd, UserString};
 use abi::Errno;
 use abi::file::AtFlags;
 use abi::raw::general::{AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, UTIME_NOW, UTIME_OMIT};
 use abi::time::{Timespec, Timeval};
-use memory::UserPtr;
+use memory::{UserPtr, UserText};
 use task::Task;
 use vfs::Last;
 use vfs::calls::{Place, SetTime, change_times_at};
@@ -30,11 +30,12 @@ fn set(task: &Task, folder: Fd, path: UserString, times: [SetTime; 2], flags: u3
             change_times_at(origin, place, AtFlags::empty(), accessed, modified)
         });
     }
-    let path = read_path(path)?;
+    let mut room = UserText::new();
+    let path = path_in(path, &mut room)?;
     let last = if flags & AT_SYMLINK_NOFOLLOW != 0 { Last::Keep } else { Last::Follow };
     let flags = AtFlags::from_bits_truncate(flags);
-    with_origin(task, folder, &path, |origin| {
-        change_times_at(origin, Place::Path(&path, last), flags, accessed, modified)
+    with_origin(task, folder, path, |origin| {
+        change_times_at(origin, Place::Path(path, last), flags, accessed, modified)
     })
 }
 

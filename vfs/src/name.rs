@@ -15,6 +15,24 @@ pub struct Name<'a> {
     words: [u64; WORDS],
 }
 
+/// What a name is found by, without its bytes: for a name that is looked up later than it was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NameKey {
+    hash: u64,
+    words: [u64; WORDS],
+}
+
+impl NameKey {
+    /// The key of no name.
+    pub const NONE: Self = Self { hash: 0, words: [0; WORDS] };
+
+    /// The name of which this is the key and `bytes` are the bytes.
+    #[inline(always)]
+    pub fn with_bytes(self, bytes: &[u8]) -> Name<'_> {
+        Name { bytes, hash: self.hash, words: self.words }
+    }
+}
+
 /// Odd, with bits all over: 2^64 over the golden ratio.
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Keeps zeros from staying zeros.
@@ -107,6 +125,11 @@ impl<'a> Name<'a> {
     }
 
     #[inline(always)]
+    pub(crate) fn key(&self) -> NameKey {
+        NameKey { hash: self.hash, words: self.words }
+    }
+
+    #[inline(always)]
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
@@ -187,6 +210,8 @@ mod tests {
             let alone = Name::first_of(name.as_bytes()).unwrap();
             prop_assert_eq!(found.hash(), alone.hash());
             prop_assert_eq!(found.words(), alone.words());
+            let again = found.key().with_bytes(name.as_bytes());
+            prop_assert_eq!((again.bytes(), again.hash(), again.words()), (found.bytes(), found.hash(), found.words()));
             let owned = OwnedName::new(&found);
             prop_assert_eq!(owned.bytes(), name.as_bytes());
         }

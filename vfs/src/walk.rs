@@ -6,7 +6,7 @@
 use crate::credentials::Credentials;
 use crate::dentry::Dentry;
 use crate::inode::{Content, Inode, Target};
-use crate::name::Name;
+use crate::name::{Name, NameKey};
 use crate::path::{Origin, Path};
 use abi::file::{Access, FileType, MountFlags, mode};
 use abi::{Errno, PATH_MAX};
@@ -45,12 +45,27 @@ pub struct Parent<'a> {
     /// The folder that it is in, and whose search permission was checked.
     pub path: Path,
     text: Text<'a>,
-    start: usize,
-    length: usize,
-    kind: LastKind,
+    last: LastComponent,
     /// It has a slash behind it, and so must be a folder.
     pub slash: bool,
     links: u32,
+}
+
+/// Where the last component is in its text, and what it is.
+#[derive(Clone, Copy)]
+struct LastComponent {
+    start: usize,
+    length: usize,
+    kind: LastKind,
+    /// Of an ordinary name.
+    key: NameKey,
+}
+
+impl LastComponent {
+    #[inline(always)]
+    fn name<'t>(&self, text: &'t [u8]) -> Name<'t> {
+        self.key.with_bytes(&text[self.start..self.start + self.length])
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,23 +80,23 @@ enum LastKind {
 impl Parent<'_> {
     /// The last component as a name; `error` where it is `.`, `..` or nothing.
     pub fn name(&self, error: Errno) -> Result<Name<'_>, Errno> {
-        match self.kind {
-            LastKind::Name => Name::first_of(&self.text.bytes()[self.start..self.start + self.length]),
+        match self.last.kind {
+            LastKind::Name => Ok(self.last.name(self.text.bytes())),
             _ => Err(error),
         }
     }
 
     pub fn is_dot(&self) -> bool {
-        self.kind == LastKind::Dot
+        self.last.kind == LastKind::Dot
     }
 
     pub fn is_dot_dot(&self) -> bool {
-        self.kind == LastKind::DotDot
+        self.last.kind == LastKind::DotDot
     }
 
     /// Whether there is an ordinary name at the end.
     pub fn is_name(&self) -> bool {
-        self.kind == LastKind::Name
+        self.last.kind == LastKind::Name
     }
 }
 
@@ -151,7 +166,7 @@ pub fn resolve_parent<'a>(origin: &'a Origin<'a>, path: &'a [u8]) -> Result<Pare
 /// Looks the last component up, and follows it as `last` says. ENOENT.
 pub fn resolve_last<'a>(origin: &'a Origin<'a>, mut parent: Parent<'a>, last: Last) -> Result<Path, Errno> {
     loop {
-        let found = match parent.kind {
+        let found = match parent.last.kind {
             LastKind::Root | LastKind::Dot => parent.path.clone(),
             LastKind::DotDot => parent.path.parent(&origin.context.root),
             LastKind::Name => look_up(&parent.path, &parent.name(Errno::ENOENT)?)?,
@@ -216,13 +231,13 @@ impl<'a> Walk<'a> {
         let mut text = text;
         loop {
             match self.steps(text.bytes(), at)? {
-                Step::Last { start, length, slash, kind } => {
+                Step::Last { last, slash } => {
                     if let Some((rest, next)) = self.waiting.pop() {
                         // The end of a symlink in the middle of a path: what it names is walked into.
-                        (text, at) = self.finish(&text.bytes()[start..start + length], kind, rest, next)?;
+                        (text, at) = self.finish(text.bytes(), &last, rest, next)?;
                         continue;
                     }
-                    return Ok(Parent { path: self.path.clone(), text, start, length, kind, slash, links: self.links });
+                    return Ok(Parent { path: self.path.clone(), text, last, slash, links: self.links });
                 }
                 Step::Link { target, resume } => {
                     self.begin(&target);
@@ -242,12 +257,18 @@ impl<'a> Walk<'a> {
     }
 
     /// Enters the last component of a symlink's text, behind which `rest` waits.
-    fn finish(&mut self, name: &[u8], kind: LastKind, rest: Text<'a>, next: usize) -> Result<(Text<'a>, usize), Errno> {
-        match kind {
+    fn finish(
+        &mut self,
+        text: &[u8],
+        last: &LastComponent,
+        rest: Text<'a>,
+        next: usize,
+    ) -> Result<(Text<'a>, usize), Errno> {
+        match last.kind {
             LastKind::Root | LastKind::Dot => {}
             LastKind::DotDot => self.path = self.path.parent(&self.origin.context.root),
             LastKind::Name => {
-                if let Some(target) = self.enter(&Name::first_of(name)?)? {
+                if let Some(target) = self.enter(&last.name(text))? {
                     // One link to another: the rest goes on waiting, and the new text is walked first.
                     self.begin(&target);
                     self.waiting.push((rest, next));
@@ -263,7 +284,8 @@ impl<'a> Walk<'a> {
     fn steps(&mut self, text: &[u8], mut at: usize) -> Result<Step, Errno> {
         loop {
             if at >= text.len() {
-                return Ok(Step::Last { start: at, length: 0, slash: false, kind: LastKind::Root });
+                let last = LastComponent { start: at, length: 0, kind: LastKind::Root, key: NameKey::NONE };
+                return Ok(Step::Last { last, slash: false });
             }
             self.check_search()?;
             let component = Component::at(text, at)?;
@@ -276,8 +298,9 @@ impl<'a> Walk<'a> {
                 LastKind::Name
             };
             if component.next >= text.len() {
-                let (start, slash) = (component.start, component.slash);
-                return Ok(Step::Last { start, length: bytes.len(), slash, kind });
+                let key = component.name.key();
+                let last = LastComponent { start: component.start, length: bytes.len(), kind, key };
+                return Ok(Step::Last { last, slash: component.slash });
             }
             match kind {
                 LastKind::Dot | LastKind::Root => {}
@@ -345,7 +368,7 @@ impl<'a> Walk<'a> {
 }
 
 enum Step {
-    Last { start: usize, length: usize, slash: bool, kind: LastKind },
+    Last { last: LastComponent, slash: bool },
     Link { target: Arc<[u8]>, resume: usize },
 }
 

@@ -55,7 +55,7 @@ pub use page_table::PageTable;
 #[cfg(target_os = "none")]
 pub use page_table::kernel::{enter_kernel_space, set_kernel_space};
 pub use physical::PhysicalAddress;
-pub use user::{UserPtr, UserSlice};
+pub use user::{UserPtr, UserSlice, UserText};
 pub use zones::{Statistics, ZoneKind, statistics};
 
 /// Bytes in a page.

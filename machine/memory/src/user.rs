@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use smallvec::SmallVec;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// A pointer that a program passed, to a `T` of the ABI.
@@ -142,27 +143,88 @@ impl UserPtr<u32> {
     }
 }
 
+/// A program's text, of which what is usual fits without an allocation.
+pub type UserText = SmallVec<[u8; USUAL_STRING]>;
+
+/// What a string is read into: bytes that are there, and room behind them.
+trait Growing {
+    /// Makes room for `more` bytes behind those that are there, and answers where. `None` without memory.
+    fn room(&mut self, more: usize) -> Option<*mut u8>;
+    fn filled(&self) -> usize;
+    /// # Safety
+    /// So many bytes are there, in room that was made.
+    unsafe fn set_filled(&mut self, length: usize);
+}
+
+impl Growing for Vec<u8> {
+    fn room(&mut self, more: usize) -> Option<*mut u8> {
+        self.try_reserve_exact(more).ok()?;
+        Some(self.spare_capacity_mut().as_mut_ptr().cast())
+    }
+
+    fn filled(&self) -> usize {
+        self.len()
+    }
+
+    unsafe fn set_filled(&mut self, length: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.set_len(length) };
+    }
+}
+
+impl Growing for UserText {
+    #[inline]
+    fn room(&mut self, more: usize) -> Option<*mut u8> {
+        self.try_reserve_exact(more).ok()?;
+        let filled = self.len();
+        Some(self.as_mut_ptr().wrapping_add(filled))
+    }
+
+    #[inline]
+    fn filled(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    unsafe fn set_filled(&mut self, length: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.set_len(length) };
+    }
+}
+
 impl UserPtr<u8> {
     /// Reads a string up to its NUL, which is left out. EFAULT; ENAMETOOLONG where there is none within `limit` bytes; ENOMEM.
     pub fn read_string(self, limit: usize) -> Result<Vec<u8>, Errno> {
         let mut string = Vec::new();
+        self.append_to(&mut string, limit)?;
+        Ok(string)
+    }
+
+    /// The same in the place of what `text` holds.
+    pub fn read_text(self, limit: usize, text: &mut UserText) -> Result<(), Errno> {
+        text.clear();
+        self.append_to(text, limit)
+    }
+
+    /// `string` is empty.
+    #[inline]
+    fn append_to(self, string: &mut impl Growing, limit: usize) -> Result<(), Errno> {
         let mut room = USUAL_STRING.min(limit);
         loop {
-            string.try_reserve_exact(room).map_err(|_| Errno::ENOMEM)?;
-            let at = self.address.wrapping_add(string.len());
+            let free = string.room(room).ok_or(Errno::ENOMEM)?;
+            let at = self.address.wrapping_add(string.filled());
             // A string that ends below the end of the user half may be followed by nothing.
             let most = room.min(USER_END.saturating_sub(at));
-            let free = string.spare_capacity_mut().as_mut_ptr().cast::<u8>();
             // SAFETY: the source is in the user half, where faults are handled; so much room was reserved.
             let length = unsafe { transfer::copy_string(free, at as *const u8, most) };
             if length > most || (length == most && most < room) {
                 return Err(Errno::EFAULT);
             }
-            let filled = string.len() + length;
+            let filled = string.filled() + length;
             // SAFETY: reserved and just filled.
-            unsafe { string.set_len(filled) };
+            unsafe { string.set_filled(filled) };
             if length < most {
-                return Ok(string);
+                return Ok(());
             }
             if filled >= limit {
                 return Err(Errno::ENAMETOOLONG);
