@@ -56,6 +56,8 @@ mod timekeeping;
 #[cfg(target_os = "none")]
 mod traps;
 #[cfg(target_os = "none")]
+mod trial_work;
+#[cfg(target_os = "none")]
 mod vdso;
 
 #[cfg(target_os = "none")]

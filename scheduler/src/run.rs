@@ -17,6 +17,20 @@ pub trait Softirqs: Sync {
 
 static SOFTIRQS: Once<&'static dyn Softirqs> = Once::new();
 
+/// Told by a thread that asks for it (`tells_sleep`) of its sleeps: before and after each, on the thread itself. It has announced the
+/// sleep by then, so that nothing in here may sleep.
+pub trait SleepObserver: Sync {
+    fn sleeps(&self);
+    fn wakes(&self);
+}
+
+static OBSERVER: Once<&'static dyn SleepObserver> = Once::new();
+
+/// Says who is told. Once.
+pub fn set_sleep_observer(observer: &'static dyn SleepObserver) {
+    let _ = OBSERVER.set(observer);
+}
+
 struct Scheduler;
 
 /// Makes this the scheduler that `sync` asks. Once, after [`crate::become_idle_thread`] on the first CPU.
@@ -37,6 +51,8 @@ impl hooks::Hooks for Scheduler {
     }
 
     fn schedule(&self, deadline: Option<u64>) {
+        let observer = if sync::current().tells_sleep.load(Ordering::Relaxed) { OBSERVER.get() } else { None };
+        observer.inspect(|observer| observer.sleeps());
         match deadline {
             None => {
                 reschedule(true);
@@ -45,6 +61,7 @@ impl hooks::Hooks for Scheduler {
                 reschedule(true);
             }),
         }
+        observer.inspect(|observer| observer.wakes());
     }
 
     fn wake(&self, thread: &Thread) -> bool {

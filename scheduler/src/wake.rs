@@ -9,7 +9,8 @@ use sync::Thread;
 use sync::thread::Sleep;
 
 /// Sleeps that an ordinary wake-up ends.
-pub(crate) const ORDINARY: u32 = Sleep::Interruptible as u32 | Sleep::Killable as u32 | Sleep::Uninterruptible as u32;
+pub(crate) const ORDINARY: u32 =
+    Sleep::Interruptible as u32 | Sleep::Killable as u32 | Sleep::Uninterruptible as u32 | Sleep::Idle as u32;
 
 /// Wakes a thread that job control or a tracer stopped.
 pub fn wake_stopped(thread: &Thread) -> bool {

@@ -27,6 +27,8 @@ pub enum Sleep {
     Stopped = 8,
     /// For ever: the thread has ended.
     Dead = 16,
+    /// Nothing else, and it is no sign of load: a thread of the kernel's has nothing to do.
+    Idle = 32,
 }
 
 /// The state of a thread that runs or is on a run queue.
@@ -108,6 +110,8 @@ pub struct Thread {
     pub affinity: Affinity,
     /// Whether it wants [`work::TICK`].
     pub wants_ticks: AtomicBool,
+    /// Whether somebody is to be told when it goes to sleep; written by itself.
+    pub tells_sleep: AtomicBool,
     /// It is giving way to another thread that should run; written by itself.
     pub preempting: AtomicBool,
     /// It is making memory free, and may use the reserve meanwhile; written by itself.
@@ -246,7 +250,7 @@ impl Thread {
         let bits = match sleep {
             Sleep::Interruptible => work::SIGNAL | work::KILL | work::NOTIFY,
             Sleep::Killable | Sleep::Stopped => work::KILL,
-            Sleep::Uninterruptible | Sleep::Dead => 0,
+            Sleep::Uninterruptible | Sleep::Idle | Sleep::Dead => 0,
         };
         self.work.load(Ordering::SeqCst) & bits != 0
     }
@@ -279,6 +283,7 @@ impl Thread {
             label: Label::new(),
             affinity: Affinity::all(),
             wants_ticks: AtomicBool::new(false),
+            tells_sleep: AtomicBool::new(false),
             preempting: AtomicBool::new(false),
             relieving: AtomicBool::new(false),
             machine: MachineThread {
@@ -438,6 +443,7 @@ impl Thread {
             label: Label::new(),
             affinity: Affinity::all(),
             wants_ticks: AtomicBool::new(false),
+            tells_sleep: AtomicBool::new(false),
             preempting: AtomicBool::new(false),
             relieving: AtomicBool::new(false),
             host: std::thread::current(),
@@ -460,7 +466,8 @@ impl Thread {
     }
 
     pub(crate) fn host_wake(&self) -> bool {
-        let mask = Sleep::Interruptible as u32 | Sleep::Killable as u32 | Sleep::Uninterruptible as u32;
+        let mask =
+            Sleep::Interruptible as u32 | Sleep::Killable as u32 | Sleep::Uninterruptible as u32 | Sleep::Idle as u32;
         let woken = self.begin_wake(mask);
         self.host.unpark();
         woken

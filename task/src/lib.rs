@@ -47,6 +47,7 @@ pub mod traits;
 pub mod tree;
 pub mod usage;
 pub mod wait;
+pub mod work;
 
 pub use answer::{Answer, Failure, Restart};
 pub use files::{Files, SharedContext};

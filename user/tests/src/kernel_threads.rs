@@ -18,10 +18,13 @@ crate::tests!(
     their_memory_cannot_be_read,
     they_are_counted,
     each_processor_has_its_own_for_softirqs,
+    each_processor_has_workers,
 );
 
 const KTHREADD: i32 = 2;
+const PF_WQ_WORKER: u64 = 0x20;
 const PF_KTHREAD: u64 = 0x20_0000;
+const PF_NO_SETAFFINITY: u64 = 0x400_0000;
 
 /// The words of /proc/PID/stat by their numbers in proc(5), and the name.
 pub struct Stat {
@@ -209,7 +212,6 @@ fn they_are_counted() {
 
 /// One ksoftirqd for each CPU, which nobody can move.
 fn each_processor_has_its_own_for_softirqs() {
-    const PF_NO_SETAFFINITY: u64 = 0x400_0000;
     let processors = must(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) as i32 });
     let everybody = everybody();
     for cpu in 0..processors {
@@ -224,4 +226,26 @@ fn each_processor_has_its_own_for_softirqs() {
         assert_eq!(sys!(libc::SYS_sched_setaffinity, *pid, 8, &raw const all), Err(libc::EINVAL));
         assert_eq!(status(*pid, "Cpus_allowed_list"), cpu.to_string());
     }
+}
+
+/// Idle ones are no load, whatever they sleep like.
+fn each_processor_has_workers() {
+    let processors = must(unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) as i32 });
+    let everybody = everybody();
+    for cpu in 0..processors {
+        let start = format!("kworker/{cpu}:");
+        let mut seen = 0;
+        for (pid, stat) in everybody.iter().filter(|(_, stat)| stat.name.starts_with(&start)) {
+            seen += 1;
+            assert_eq!(stat.number(9) & (PF_WQ_WORKER | PF_NO_SETAFFINITY), PF_WQ_WORKER | PF_NO_SETAFFINITY);
+            assert!(["I", "R", "D"].contains(&stat.word(3)), "{}", stat.word(3));
+            // It may have ended meanwhile.
+            if Stat::of(*pid).is_some() {
+                assert_eq!(status(*pid, "Cpus_allowed_list"), cpu.to_string());
+            }
+        }
+        assert!(seen > 0, "no {start}");
+    }
+    assert!(everybody.iter().any(|(_, stat)| stat.name.starts_with("kworker/u")));
+    assert!(everybody.iter().any(|(pid, stat)| stat.word(3) == "I" && status(*pid, "State") == "I (idle)"));
 }

@@ -35,6 +35,7 @@ pub(crate) fn state(task: &Task) -> (char, &'static str) {
     match state {
         state if state == Sleep::Interruptible as u32 => ('S', "sleeping"),
         state if state == Sleep::Killable as u32 || state == Sleep::Uninterruptible as u32 => ('D', "disk sleep"),
+        state if state == Sleep::Idle as u32 => ('I', "idle"),
         state if state == Sleep::Dead as u32 => ('Z', "zombie"),
         _ => ('R', "running"),
     }
