@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Seconds without a sign of life after which a machine is given up.
 const STALL: u64 = 60;
+/// The same where the machine's clock counts instructions: its signs come by that clock, which a busy host may slow down much.
+const STALL_COUNTED: u64 = 600;
 /// Seconds between two signs of life.
 const HEARTBEAT: u32 = 10;
 
@@ -42,6 +44,8 @@ pub struct Guest {
     closed: usize,
     ended: Option<String>,
     last_life: Instant,
+    /// Seconds.
+    stall: u64,
 }
 
 impl Guest {
@@ -72,6 +76,7 @@ impl Guest {
             closed: 0,
             ended: None,
             last_life,
+            stall: if request.icount { STALL_COUNTED } else { STALL },
         })
     }
 
@@ -110,12 +115,12 @@ impl Guest {
             if self.ended.is_some() && self.closed >= STREAMS {
                 return Ok(Some(Reason::Ended));
             }
-            let stall = self.last_life + Duration::from_secs(STALL);
+            let stall = self.last_life + Duration::from_secs(self.stall);
             let next = deadline.min(stall).saturating_duration_since(Instant::now());
             match self.events.recv_timeout(next) {
                 Ok(event) => self.note(event)?,
                 Err(_) if Instant::now() >= deadline => return Ok(Some(Reason::TimeOut(seconds))),
-                Err(_) => return Ok(Some(Reason::Stall(STALL))),
+                Err(_) => return Ok(Some(Reason::Stall(self.stall))),
             }
         }
         Ok(None)

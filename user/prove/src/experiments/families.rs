@@ -9,10 +9,9 @@ use std::fs::{read_dir, read_to_string};
 pub const EXPERIMENT: Experiment = Experiment {
     subject: Subject::Processes,
     claim: "Kernel threads descend from kthreadd, run no program and own no address space; every process descends from init.",
-    experiment: "The parents of all tasks are read from /proc, with the size of their memory and the time that they spent in user mode. Kernel threads (those whose flags say so) are one half; \
+    experiment: "The parents of all tasks are read from /proc, with the size of their memory. Kernel threads (those whose flags say so) are one half; \
         programs are the other, and the control.",
-    expected: "The first task makes two by hand: init, number 1, and kthreadd, number 2; both have 0 for a parent. All other kernel threads are kthreadd's children, with nothing to map and no \
-        user mode to spend time in. All programs are forks of forks of init.",
+    expected: "The first task makes two by hand: init, number 1, and kthreadd, number 2; both have 0 for a parent. All other kernel threads are kthreadd's children, with nothing to map. All programs are forks of forks of init.",
     observable: Observable::OneProcessor,
     linux: Linux::By("/proc/PID/stat"),
     run,
@@ -27,8 +26,6 @@ struct Task {
     kernel_thread: bool,
     /// Bytes of its address space.
     size: u64,
-    /// Ticks.
-    user_time: u64,
 }
 
 /// All processes, by number.
@@ -41,7 +38,7 @@ fn tasks() -> Result<BTreeMap<u64, Task>, Trouble> {
         let fields: Vec<&str> = text.rsplit(") ").next().unwrap_or_default().split(' ').collect();
         let field = |index: usize| fields.get(index - 3).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
         let kernel_thread = field(9) & KERNEL_THREAD != 0;
-        tasks.insert(number, Task { parent: field(4), kernel_thread, size: field(23), user_time: field(14) });
+        tasks.insert(number, Task { parent: field(4), kernel_thread, size: field(23) });
     }
     Ok(tasks)
 }
@@ -53,7 +50,6 @@ struct Family {
     of_kthreadd: usize,
     of_init: usize,
     with_memory: usize,
-    user_time: u64,
 }
 
 fn family(kernel_threads: bool) -> Result<Family, Trouble> {
@@ -68,7 +64,6 @@ fn family(kernel_threads: bool) -> Result<Family, Trouble> {
         family.of_kthreadd += usize::from(ancestor == 2);
         family.of_init += usize::from(ancestor == 1);
         family.with_memory += usize::from(task.size != 0);
-        family.user_time += task.user_time;
     }
     Ok(family)
 }
@@ -79,7 +74,6 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
     lab.mechanism("kernel threads", members, "").at_least(2, "kthreadd, and somebody whom it made");
     lab.mechanism("of them, kthreadd's", kernel.of_kthreadd, "").equals(members, "it makes them all");
     lab.mechanism("of them, with an address space", kernel.with_memory, "").equals(0, "they use whatever is loaded");
-    lab.mechanism("their time in user mode", kernel.user_time, "ticks").equals(0, "they never go there");
     let members = programs.members;
     lab.control("programs", members, "").at_least(2, "init, and this one");
     lab.control("of them, init's", programs.of_init, "").equals(members, "by forks of forks");

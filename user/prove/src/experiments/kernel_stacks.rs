@@ -13,9 +13,9 @@ pub const EXPERIMENT: Experiment = Experiment {
     subject: Subject::Contexts,
     claim: "Each task has a kernel stack of its own, so any number can be inside the kernel at once.",
     experiment: "Fifty processes each sleep in the middle of a read from an empty pipe. The memory for kernel stacks is compared before and then; where the kernel shows them, \
-        the stacks are counted, with how much of each is in use. The control makes fifty processes that have ended, and nobody has waited for.",
+        the stacks are counted, with how much of each is in use. The control makes as many one after another, each when the last has ended.",
     expected: "A call that sleeps leaves its frames, as any function does, on the stack on which it runs; it must stay until the call goes on, so it cannot be anybody \
-        else's meanwhile. Who has ended needs none.",
+        else's meanwhile. Those that come one after another need one, again and again.",
     observable: Observable::OneProcessor,
     linux: Linux::By("/proc/meminfo: KernelStack"),
     run,
@@ -52,7 +52,14 @@ fn seen(asleep: bool) -> Result<Seen, Trouble> {
             0
         })
     };
-    let processes = (0..PROCESSES).map(|_| child()).collect::<Result<Vec<i32>, Trouble>>()?;
+    let mut processes = Vec::new();
+    for _ in 0..PROCESSES {
+        let process = child()?;
+        processes.push(process);
+        if !asleep {
+            wait(process)?;
+        }
+    }
     std::thread::sleep(Duration::from_millis(50));
     let kib = memory()?.saturating_sub(before);
     let shown = match inside::text("stacks") {
@@ -61,7 +68,7 @@ fn seen(asleep: bool) -> Result<Seen, Trouble> {
         Err(trouble) => return Err(trouble),
     };
     unsafe { libc::write(sink, [0_u8; PROCESSES].as_ptr().cast(), PROCESSES) };
-    for process in &processes {
+    for process in processes.iter().filter(|_| asleep) {
         wait(*process)?;
     }
     unsafe { (libc::close(source), libc::close(sink)) };
@@ -85,13 +92,13 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
     // A kernel keeps a few stacks of those that went, for those to come.
     lab.mechanism("memory for their stacks", asleep.kib, "KiB")
         .at_least(PROCESSES as u64 * 8 / 2, "8 KiB each at least, but for those that were at hand");
-    lab.control("the same for as many that have ended", ended.kib, "KiB")
-        .below(PROCESSES as u64 * 8 / 2, "their stacks were used again, or given back");
+    lab.control("the same, one after another", ended.kib, "KiB")
+        .below(PROCESSES as u64 * 8 / 2, "the same stacks do for all");
     match (asleep.stacks, ended.stacks) {
         (Some(stacks), Some(of_ended)) => {
             lab.mechanism("different stacks", stacks, "").equals(PROCESSES, "one each");
             lab.mechanism("in use on each, at least", asleep.least_used, "bytes").above(200, "the frames of the call");
-            lab.control("stacks of those that have ended", of_ended, "")
+            lab.control("stacks of those that came one after another", of_ended, "")
                 .equals(0, "they are not in the kernel any more");
         }
         _ => lab.unobserved("the stacks themselves: this kernel does not show them"),

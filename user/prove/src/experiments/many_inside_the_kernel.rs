@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 pub const EXPERIMENT: Experiment = Experiment {
     subject: Subject::Contexts,
     claim: "Many tasks can be inside the kernel at once, each in the middle of a call of its own.",
-    experiment: "Forty processes call read on pipes of their own, which are empty. When all wait, each is given a number, the last that began first; what each read is compared with \
+    experiment: "Sixteen processes call read on pipes of their own, which are empty. When all wait, each is given a number, the last that began first; what each read is compared with \
         what it was given. In the control they loop in user mode instead.",
     expected: "A task that sleeps in a call keeps that call's state on a kernel stack of its own, so that calls can end in any order. With one stack for all, only the last that \
         went to sleep could go on.",
@@ -19,7 +19,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     run,
 };
 
-const TASKS: usize = 40;
+const TASKS: usize = 16;
 /// The word that says that the sleepers have been counted.
 const COUNTED: usize = 500;
 

@@ -65,7 +65,10 @@ fn bit(place: u64, flag: &str) -> Result<Option<&'static str>, Trouble> {
 /// The signal of a deed, and the bit.
 type Tried = (String, Option<&'static str>);
 
-fn tried(place: u64, flag: &str, deed: Deed) -> Result<Tried, Trouble> {
+/// On a page with these rights, or on one of the kernel's.
+fn tried(rights: Option<i32>, flag: &str, deed: Deed) -> Result<Tried, Trouble> {
+    // Fresh: a fork would leave it read-only, to be copied.
+    let place = rights.map_or(Ok(KERNEL), page)?;
     let bit = bit(place, flag)?;
     let signal = text(caught(|| deed(place))?);
     Ok((signal.split(' ').next().unwrap_or_default().to_owned(), bit))
@@ -78,17 +81,16 @@ fn touched(deed: Deed) -> Result<Option<&'static str>, Trouble> {
 }
 
 fn run(lab: &mut Lab) -> Result<(), Trouble> {
-    let own = page(WRITE)?;
-    // The bit, how it stands where it forbids, the page that it forbids, the page that allows, the deed.
-    let rows: [(&str, &str, u64, u64, Deed); 4] = [
-        ("present", "clear", page(libc::PROT_NONE)?, page(READ)?, read),
-        ("writable", "clear", page(READ)?, page(WRITE)?, write),
-        ("no-execute", "set", page(WRITE)?, page(EXECUTE)?, execute),
-        ("user", "clear", KERNEL, own, read),
+    // The bit, how it stands where it forbids, the rights that forbid, those that allow, the deed.
+    let rows: [(&str, &str, Option<i32>, i32, Deed); 4] = [
+        ("present", "clear", Some(libc::PROT_NONE), READ, read),
+        ("writable", "clear", Some(READ), WRITE, write),
+        ("no-execute", "set", Some(WRITE), EXECUTE, execute),
+        ("user", "clear", None, WRITE, read),
     ];
     let mut shown = true;
     for (flag, state, forbidden, allowed, deed) in rows {
-        let (refused, granted) = lab.pair(|| tried(forbidden, flag, deed), || tried(allowed, flag, deed))?;
+        let (refused, granted) = lab.pair(|| tried(forbidden, flag, deed), || tried(Some(allowed), flag, deed))?;
         let text = if state == "set" { format!("with {flag}") } else { format!("without {flag}") };
         lab.mechanism(text, refused.0, "").equals("SIGSEGV", "the processor refuses the access");
         lab.control(format!("{flag} the other way"), granted.0, "").equals("no", "it lets the access pass");

@@ -18,15 +18,6 @@ pub fn text(name: &str) -> Result<String, Trouble> {
     read_to_string(format!("{FOLDER}/{name}")).map_err(|error| missing(name, &error))
 }
 
-/// How often a vector came, on all processors.
-pub fn exceptions(vector: u64) -> Result<u64, Trouble> {
-    let table = text("exceptions")?;
-    let processors = table.lines().next().unwrap_or_default().split_whitespace().count();
-    let row = table.lines().find_map(|line| line.trim_start().strip_prefix(&format!("{vector}:")));
-    let counts = row.unwrap_or_default().split_whitespace().take(processors);
-    Ok(counts.filter_map(|count| count.parse::<u64>().ok()).sum())
-}
-
 /// One table on the way to an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {

@@ -151,7 +151,6 @@ fn linux_line(line: &str) -> Option<Event> {
 
 /// Linux's name and arguments in Birgus's words.
 fn own_words(name: &str, arguments: &str) -> Option<(&'static str, String)> {
-    let vector = || arguments.replace("vector=", "vector=");
     Some(match name {
         // `NR 39 (…)`, `NR 39 = 0`.
         "sys_enter" => ("sys_enter", format!("nr={}", arguments.split(' ').nth(1)?)),
@@ -168,8 +167,8 @@ fn own_words(name: &str, arguments: &str) -> Option<(&'static str, String)> {
         }
         "irq_handler_entry" => ("irq_entry", arguments.to_owned()),
         "irq_handler_exit" => ("irq_exit", arguments.to_owned()),
-        name if name.ends_with("_entry") && arguments.starts_with("vector=") => ("irq_entry", vector()),
-        name if name.ends_with("_exit") && arguments.starts_with("vector=") => ("irq_exit", vector()),
+        name if name.ends_with("_entry") && arguments.starts_with("vector=") => ("irq_entry", arguments.to_owned()),
+        name if name.ends_with("_exit") && arguments.starts_with("vector=") => ("irq_exit", arguments.to_owned()),
         _ => return None,
     })
 }
