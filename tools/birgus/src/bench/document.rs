@@ -102,11 +102,14 @@ pub fn record(paths: &Paths, measured: &Results) -> Result<()> {
     fs::write(&file, all.text()).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// The host's processor.
+/// The host's processors, and what else they had to do: that matters to what is measured by the wall.
 fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
-    name.unwrap_or("unknown").to_owned()
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    format!("{count} of {}, load {load} when it began", name.unwrap_or("unknown"))
 }
 
 #[cfg(test)]
