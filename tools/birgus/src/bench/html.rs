@@ -8,7 +8,7 @@ use super::report;
 use crate::chart::{Axis, Bars, Guide, Page, Plot, Row, Scale, Series};
 
 /// Rows of bars in one figure: as many as a printed page holds.
-const ROWS: usize = 40;
+const ROWS: usize = 28;
 /// Ratios that are longer than this would make the others unreadable.
 const LONGEST: f64 = 2.0;
 
