@@ -6,6 +6,8 @@ use super::wall::{self, Spread, Wall};
 
 /// A ratio that no operation should exceed.
 pub const TOO_MUCH: f64 = 0.8;
+/// What is worse than an earlier Birgus by more than chance.
+pub const WORSE: f64 = 1.02;
 /// The mean that is aimed at.
 pub const HALF: f64 = 0.5;
 
@@ -58,6 +60,7 @@ impl Default for Comparison {
 pub struct Pair<'a> {
     pub name: &'a str,
     pub clock: Clock,
+    limit: f64,
     pub ours: &'a Outcome,
     pub theirs: Option<&'a Outcome>,
     pub shipped: Option<&'a Outcome>,
@@ -87,6 +90,11 @@ impl Pair<'_> {
     /// The same by the clock on the wall, whatever else was measured.
     pub fn wall(&self) -> Option<Spread> {
         self.wall?.ratio()
+    }
+
+    /// Whether it costs more than it should.
+    pub fn is_too_much(&self) -> bool {
+        self.ratio().is_some_and(|ratio| ratio > self.limit)
     }
 
     /// Less work, and yet it takes longer.
@@ -119,6 +127,7 @@ impl Comparison {
         self.ours.rows.iter().map(|(name, ours)| Pair {
             name,
             clock: self.clock,
+            limit: self.limit(),
             ours,
             theirs: self.theirs.as_ref().and_then(|theirs| theirs.get(name)),
             shipped: self.shipped.as_ref().and_then(|shipped| shipped.get(name)),
@@ -147,10 +156,16 @@ impl Comparison {
         self.pairs().filter_map(|pair| pair.ratio()).count()
     }
 
+    /// The ratio above which a row costs too much: beside an earlier Birgus nothing should have got worse.
+    pub fn limit(&self) -> f64 {
+        let is_earlier = self.theirs.as_ref().is_some_and(|theirs| theirs.about.starts_with("Birgus"));
+        if is_earlier { WORSE } else { TOO_MUCH }
+    }
+
     /// Names and ratios of what costs too much, the worst first.
     pub fn too_much(&self) -> Vec<(&str, f64)> {
-        let mut rows: Vec<(&str, f64)> = self.pairs().filter_map(|pair| Some((pair.name, pair.ratio()?))).collect();
-        rows.retain(|(_, ratio)| *ratio > TOO_MUCH);
+        let much = self.pairs().filter(Pair::is_too_much);
+        let mut rows: Vec<(&str, f64)> = much.filter_map(|pair| Some((pair.name, pair.ratio()?))).collect();
         rows.sort_by(|left, right| right.1.total_cmp(&left.1));
         rows
     }
@@ -234,6 +249,15 @@ mod tests {
         let by_wall = Comparison { clock: super::Clock::Wall, ..both };
         assert!(by_wall.losses().is_empty());
         assert_eq!(by_wall.pairs().next().and_then(|pair| pair.ratio()), Some(1.2), "the middle of the pairs");
+    }
+
+    #[test]
+    fn beside_an_earlier_birgus_what_got_worse_is_too_much() {
+        let both = comparison(
+            "a 90 90\nb 110 110\nc 101 101\n",
+            "# Birgus: Linux 6.6.0-birgus\na 100 100\nb 100 100\nc 100 100\n",
+        );
+        assert_eq!(both.too_much(), [("b", 1.1)]);
     }
 
     #[test]

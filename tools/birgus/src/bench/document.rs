@@ -1,7 +1,7 @@
 //! What is kept in the repository: docs/benchmarks.md, and Linux's figures.
 
 use super::boot::Boots;
-use super::compare::{Comparison, TOO_MUCH};
+use super::compare::Comparison;
 use super::results::Results;
 use super::{other, report};
 use crate::paths::{Paths, create_folder};
@@ -10,23 +10,35 @@ use anyhow::{Context, Result};
 use std::fmt::Write;
 use std::fs;
 
+/// What is measured, and where.
+pub struct Subject {
+    pub commit: String,
+    pub processor: String,
+}
+
+impl Subject {
+    /// As the sources are now: they may change while it is measured.
+    pub fn now(paths: &Paths) -> Self {
+        Self { commit: commit(paths), processor: processor() }
+    }
+}
+
 /// Writes the page.
-pub fn write(paths: &Paths, comparison: &Comparison, boots: Option<&Boots>) -> Result<()> {
+pub fn write(paths: &Paths, comparison: &Comparison, boots: Option<&Boots>, subject: &Subject) -> Result<()> {
     let folder = paths.source.join("docs");
     create_folder(&folder)?;
-    let text = page(comparison, boots, &commit(paths), &processor());
+    let text = page(comparison, boots, subject);
     fs::write(folder.join("benchmarks.md"), text).context("cannot write the page")
 }
 
-/// What was measured.
-pub fn commit(paths: &Paths) -> String {
+fn commit(paths: &Paths) -> String {
     let text = Program::new("git").args(["describe", "--always", "--dirty"]).folder(&paths.source).text();
     text.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
-fn page(comparison: &Comparison, boots: Option<&Boots>, commit: &str, processor: &str) -> String {
+fn page(comparison: &Comparison, boots: Option<&Boots>, subject: &Subject) -> String {
     let mut text = String::from("# What operations cost\n\nWritten by `birgus bench --document`; do not edit.\n\n");
-    let _ = writeln!(text, "Commit {commit}. Host: {processor}.\n");
+    let _ = writeln!(text, "Commit {}. Host: {}.\n", subject.commit, subject.processor);
     let _ = writeln!(text, "- here: {}", comparison.ours.about);
     for (name, other) in [("there", &comparison.theirs), ("as shipped", &comparison.shipped)] {
         if let Some(other) = other {
@@ -54,7 +66,8 @@ fn page(comparison: &Comparison, boots: Option<&Boots>, commit: &str, processor:
 /// How to read it.
 fn legend(comparison: &Comparison) -> String {
     let unit = report::unit(comparison);
-    let mut text = format!("\nIn {unit} for one operation; `!` marks what costs more than {TOO_MUCH} of the other.");
+    let mut text =
+        format!("\nIn {unit} for one operation; `!` marks what costs more than {} of the other.", comparison.limit());
     if comparison.ours.rows.iter().any(|(_, outcome)| outcome.cost().is_some_and(|cost| cost.charged.is_some())) {
         text.push_str(
             " A figure is all that the machine executed for an operation: the mean of five batches, and what was still executed \
@@ -89,16 +102,19 @@ pub fn record(paths: &Paths, measured: &Results) -> Result<()> {
     fs::write(&file, all.text()).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// The host's processor.
-pub fn processor() -> String {
+/// The host's processors, and what else they had to do: that matters to what is measured by the wall.
+fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
-    name.unwrap_or("unknown").to_owned()
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    format!("{count} of {}, load {load} when it began", name.unwrap_or("unknown"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::page;
+    use super::{Subject, page};
     use crate::bench::compare::Comparison;
     use crate::bench::results::Results;
 
@@ -107,7 +123,7 @@ mod tests {
         let ours = Results::parse("# us\na 9 9 9\nb 1 1 1\nc unsupported 38\n");
         let theirs = Some(Results::parse("# them\na 10 10 10\nb 10 10 10\nc 5 5 5\n"));
         let both = Comparison { ours, theirs, interrupted: true, ..Comparison::default() };
-        let text = page(&both, None, "abc123", "a processor");
+        let text = page(&both, None, &Subject { commit: "abc123".into(), processor: "a processor".into() });
         for expected in [
             "Commit abc123. Host: a processor.",
             "- here: us",

@@ -3,18 +3,19 @@
 use super::boot::Boots;
 use super::boot_report;
 use super::compare::{Comparison, HALF, Pair, TOO_MUCH};
+use super::document::Subject;
 use super::report;
 use crate::chart::{Axis, Bars, Guide, Page, Plot, Row, Scale, Series};
 
 /// Rows of bars in one figure: as many as a printed page holds.
-const ROWS: usize = 40;
+const ROWS: usize = 28;
 /// Ratios that are longer than this would make the others unreadable.
 const LONGEST: f64 = 2.0;
 
 /// The whole page.
-pub fn page(comparison: &Comparison, boots: Option<&Boots>, commit: &str, processor: &str) -> String {
+pub fn page(comparison: &Comparison, boots: Option<&Boots>, subject: &Subject) -> String {
     let mut page = Page::new("What operations cost");
-    page.paragraph("about", &format!("Commit {commit}. Host: {processor}."));
+    page.paragraph("about", &format!("Commit {}. Host: {}.", subject.commit, subject.processor));
     if !comparison.ours.rows.is_empty() {
         page.paragraph("about", &format!("here: {}", comparison.ours.about));
     }
@@ -125,7 +126,7 @@ fn figures(page: &mut Page, comparison: &Comparison) {
         let mut cells = vec![pair.name.to_owned()];
         cells.extend(report::cells(comparison, &pair));
         cells.push(report::remarks(&pair).trim().to_owned());
-        (cells, pair.ratio().is_some_and(|ratio| ratio > TOO_MUCH))
+        (cells, pair.is_too_much())
     };
     let rows: Vec<_> = comparison.pairs().map(row).collect();
     let mut head = vec!["operation"];
@@ -149,14 +150,15 @@ fn start_up(page: &mut Page, boots: &Boots) {
 mod tests {
     use super::page;
     use crate::bench::compare::Comparison;
+    use crate::bench::document::Subject;
     use crate::bench::results::Results;
 
     #[test]
     fn bars_and_growth_of_recorded_results() {
         let ours = Results::parse("# us\nfork 50 50\npoll@10 10 10\npoll@1000 1000 1000\nnone unsupported 38\n");
         let theirs = Results::parse("# them\nfork 100 100\npoll@10 20 20\npoll@1000 1000 1000\nnone 1 1\n");
-        let text =
-            page(&Comparison { ours, theirs: Some(theirs), ..Comparison::default() }, None, "abc", "a processor");
+        let subject = Subject { commit: "abc".into(), processor: "a processor".into() };
+        let text = page(&Comparison { ours, theirs: Some(theirs), ..Comparison::default() }, None, &subject);
         assert_eq!(text.matches("<svg").count(), 2, "one of bars, one of growth");
         assert!(text.contains("fork: 0.50") && text.contains("there: 20 at 10") && text.contains("errno 38"));
         assert!(!text.contains("none: "), "what has no ratio has no bar");

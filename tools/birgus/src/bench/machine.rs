@@ -32,6 +32,7 @@ const MEMORY: u64 = 2048;
 pub struct Conditions {
     pub clock: Clock,
     pub smp: u16,
+    pub machine: MachineKind,
     /// Seconds.
     pub patience: u64,
     /// Runs on each kernel, by the clock on the wall.
@@ -56,6 +57,7 @@ impl<'a> Bench<'a> {
     pub fn new(paths: &'a Paths, conditions: Conditions, kernel: Option<PathBuf>) -> Result<Self> {
         let mut request = request(kernel);
         request.icount = conditions.clock == Clock::Instructions;
+        request.machine = conditions.machine;
         request.smp = if request.icount { 1 } else { conditions.smp };
         let kernel = find(paths, &request)?;
         let tuned = kernel.family == Family::Linux && conditions.tuned;
@@ -115,9 +117,10 @@ impl<'a> Bench<'a> {
         let append = self.request.append.as_deref().unwrap_or_default();
         let clock = if self.request.icount { "-icount shift=0,sleep=off" } else { "thread=multi" };
         Ok(format!(
-            "{:?}: {} on q35 of {}, {MEMORY} MiB, {} processor(s), tcg {clock}, -cpu {PROCESSOR}, {append}",
+            "{:?}: {} on {:?} of {}, {MEMORY} MiB, {} processor(s), tcg {clock}, -cpu {PROCESSOR}, {append}",
             self.kernel.family,
             version.trim(),
+            self.request.machine,
             emulator()?,
             self.request.smp
         ))

@@ -38,6 +38,7 @@ use crate::say;
 use anyhow::{Context, Result};
 use boot::Boots;
 use compare::Comparison;
+use document::Subject;
 use machine::{Bench, Conditions};
 use options::LinuxAs;
 pub use options::{Clock, Options};
@@ -60,7 +61,7 @@ pub fn run(paths: &Paths, options: &Options) -> Result<u8> {
     }
     let names = choose::choose(&known, &options.names, options.growth)?;
     let other = other::find(paths, &options.vs)?;
-    let stop = interruption()?;
+    let (stop, subject) = (interruption()?, Subject::now(paths));
     let (mut comparison, mut boots) = (Comparison::default(), None);
     if !options.boot {
         comparison = measure(paths, options, &other, &names, &stop)?;
@@ -73,13 +74,19 @@ pub fn run(paths: &Paths, options: &Options) -> Result<u8> {
     if comparison.interrupted {
         say::line("interrupted: what follows is what was measured until then");
     }
-    print(paths, options, &comparison, boots.as_ref())?;
+    print(paths, options, &subject, &comparison, boots.as_ref())?;
     let mean = comparison.geometric_mean();
     let failed = options.fail_above.is_some_and(|most| mean.is_none_or(|mean| mean > most));
     Ok(u8::from(failed || comparison.interrupted))
 }
 
-fn print(paths: &Paths, options: &Options, comparison: &Comparison, boots: Option<&Boots>) -> Result<()> {
+fn print(
+    paths: &Paths,
+    options: &Options,
+    subject: &Subject,
+    comparison: &Comparison,
+    boots: Option<&Boots>,
+) -> Result<()> {
     if !options.boot {
         print!("{}", report::table(comparison));
     }
@@ -90,10 +97,10 @@ fn print(paths: &Paths, options: &Options, comparison: &Comparison, boots: Optio
         keep(file, &report::json(comparison, boots)?)?;
     }
     if let Some(file) = &options.html {
-        keep(file, &html::page(comparison, boots, &document::commit(paths), &document::processor()))?;
+        keep(file, &html::page(comparison, boots, subject))?;
     }
     if options.document {
-        document::write(paths, comparison, boots)?;
+        document::write(paths, comparison, boots, subject)?;
     }
     Ok(())
 }
@@ -201,7 +208,7 @@ fn run_programs(paths: &Paths, options: &Options) -> Result<u8> {
         return Ok(0);
     }
     let other = other::find(paths, &options.vs)?;
-    let (conditions, stop) = (options.conditions(), interruption()?);
+    let (conditions, stop, subject) = (options.conditions(), interruption()?, Subject::now(paths));
     let wall = programs::measure(paths, conditions, to_start(options, &other), &chosen, &stop)?;
     let interrupted = stop.load(Ordering::Relaxed);
     if interrupted {
@@ -216,8 +223,7 @@ fn run_programs(paths: &Paths, options: &Options) -> Result<u8> {
         keep(file, &report::wall_json(&wall, mean, interrupted)?)?;
     }
     if options.document {
-        let (commit, processor) = (document::commit(paths), document::processor());
-        programs::document(paths, &programs::page(&wall, conditions.pairs, interrupted, &commit, &processor))?;
+        programs::document(paths, &programs::page(&wall, conditions.pairs, interrupted, &subject))?;
     }
     let failed = options.fail_above.is_some_and(|most| mean.is_none_or(|mean| mean > most));
     Ok(u8::from(failed || interrupted))

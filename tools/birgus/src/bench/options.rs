@@ -1,6 +1,7 @@
 //! What `birgus bench` is asked for.
 
 use super::machine::Conditions;
+use crate::run::options::MachineKind;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -52,6 +53,9 @@ pub struct Options {
     /// Real programs of the Debian root in place of operations, by the clock on the wall
     #[arg(long = "macro", id = "programs")]
     pub programs: bool,
+    /// Which machine; start-up is measured on both
+    #[arg(long, value_enum, default_value = "q35")]
+    pub machine: MachineKind,
     /// Processors, for the clock on the wall
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=255))]
     pub smp: u16,
@@ -107,6 +111,7 @@ impl Options {
             smp: self.smp,
             patience,
             pairs: self.pairs.into(),
+            machine: self.machine,
             tuned: self.linux != LinuxAs::Default,
         }
     }

@@ -4,6 +4,7 @@
 //! its status, so that no kernel's clock has a say; all that a program prints goes to nobody. A program that fails on a kernel is not
 //! timed again, and the report says with what words it failed.
 
+use super::document::Subject;
 use super::layout::Table;
 use super::machine::{self, Conditions, TUNED};
 use super::programs_list::{PROGRAMS, Program};
@@ -119,6 +120,7 @@ impl<'a> Host<'a> {
             root: Root::Debian(packages),
             memory: Some(MEMORY),
             smp: conditions.smp,
+            machine: conditions.machine,
             icount: false,
             ..machine::request(kernel)
         };
@@ -137,9 +139,10 @@ impl<'a> Host<'a> {
         };
         let append = self.request.append.as_deref().unwrap_or_default();
         Ok(format!(
-            "{:?}: {} on q35, {MEMORY} MiB, {} processor(s), tcg thread=multi, {append}",
+            "{:?}: {} on {:?}, {MEMORY} MiB, {} processor(s), tcg thread=multi, {append}",
             self.kernel.family,
             version.trim(),
+            self.request.machine,
             self.request.smp
         ))
     }
@@ -227,15 +230,17 @@ pub fn mean(wall: &Wall) -> Option<f64> {
 }
 
 /// docs/programs.md.
-pub fn page(wall: &Wall, pairs: usize, interrupted: bool, commit: &str, processor: &str) -> String {
+pub fn page(wall: &Wall, pairs: usize, interrupted: bool, subject: &Subject) -> String {
     let there = wall.there.as_ref().map(|about| format!("- there: {about}\n")).unwrap_or_default();
     let interrupted = if interrupted { "**Interrupted: not all was measured.**\n\n" } else { "" };
     let what: String = PROGRAMS.iter().map(|program| format!("- `{}`: {}\n", program.name, program.what)).collect();
     let mean = mean(wall).map_or_else(String::new, |mean| format!("\nGeometric mean of the ratios: {mean:.3}\n"));
     format!(
-        "# What programs take\n\nWritten by `birgus bench --macro --document`; do not edit.\n\nCommit {commit}. Host: {processor}.\n\n\
+        "# What programs take\n\nWritten by `birgus bench --macro --document`; do not edit.\n\nCommit {}. Host: {}.\n\n\
          - here: {}\n{there}\nSeconds by the clock on the wall, the middle of {pairs} runs on each kernel in turn; the ratio is the middle of \
          the pairs', the spread that of their middle half.\n\n{interrupted}{}{mean}\n{what}",
+        subject.commit,
+        subject.processor,
         wall.here,
         table(wall).markdown()
     )
@@ -248,7 +253,7 @@ pub fn document(paths: &Paths, text: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PROGRAMS, choose, last_words, mean, page};
+    use super::{PROGRAMS, Subject, choose, last_words, mean, page};
     use crate::bench::results::Results;
     use crate::bench::wall::{Row, Wall};
 
@@ -276,7 +281,7 @@ mod tests {
         let rows = vec![row("sort", second), row("perf", outcome("a crashed status 1: socketpair | no\n"))];
         let wall = Wall { here: "us".into(), there: Some("them".into()), rows };
         assert_eq!(mean(&wall), Some(0.5));
-        let text = page(&wall, 3, true, "abc", "a processor");
+        let text = page(&wall, 3, true, &Subject { commit: "abc".into(), processor: "a processor".into() });
         assert!(text.contains("| sort | 1.00 | 2.00 | 0.50 | 0.50–0.50 |  |\n"), "{text}");
         assert!(text.contains("| perf | failed | 2.00 |  |  | here: status 1: socketpair / no |\n"), "{text}");
         assert!(text.contains("**Interrupted") && text.contains("Commit abc"));

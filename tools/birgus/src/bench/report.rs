@@ -1,7 +1,7 @@
 //! The comparison for people and for programs.
 
 use super::boot::Boots;
-use super::compare::{Comparison, Pair, TOO_MUCH};
+use super::compare::{Comparison, Pair};
 use super::results::{Outcome, Results};
 use super::wall::{self, Spread, Wall};
 use anyhow::{Context, Result};
@@ -83,7 +83,7 @@ pub fn figure(outcome: &Outcome) -> String {
 
 pub fn remarks(pair: &Pair<'_>) -> String {
     let mut text = String::new();
-    if pair.ratio().is_some_and(|ratio| ratio > TOO_MUCH) {
+    if pair.is_too_much() {
         text.push_str(" !");
     }
     if pair.is_loss() {
@@ -118,8 +118,8 @@ pub fn summary(comparison: &Comparison) -> String {
     let too_much = comparison.too_much();
     let list: Vec<String> = too_much.iter().map(|(name, ratio)| format!("{name} {ratio:.2}")).collect();
     let _ = match list.len() {
-        0 => writeln!(text, "none above {TOO_MUCH}"),
-        count => writeln!(text, "{count} above {TOO_MUCH}: {}", list.join(", ")),
+        0 => writeln!(text, "none above {}", comparison.limit()),
+        count => writeln!(text, "{count} above {}: {}", comparison.limit(), list.join(", ")),
     };
     if let Some(mean) = comparison.mean_of_wall() {
         let _ = writeln!(text, "by the wall, geometric mean: {mean:.3}");

@@ -7,6 +7,7 @@ use super::other::RECORDED;
 use super::results::{Outcome, Results};
 use super::{boot, boot_report, report};
 use crate::paths::Paths;
+use crate::run::options::MachineKind;
 use anyhow::Result;
 use std::sync::atomic::AtomicBool;
 
@@ -37,7 +38,7 @@ pub fn faults(paths: &Paths) -> Result<Vec<String>> {
 }
 
 fn conditions() -> Conditions {
-    Conditions { clock: Clock::Instructions, smp: 1, patience: 120, pairs: 0, tuned: true }
+    Conditions { clock: Clock::Instructions, smp: 1, machine: MachineKind::Q35, patience: 120, pairs: 0, tuned: true }
 }
 
 fn operations(comparison: &Comparison) -> Vec<String> {
