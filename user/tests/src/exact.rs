@@ -169,7 +169,7 @@ fn settle(looks: &mut [Look; 2]) {
     }
 }
 
-fn once(load: fn(usize), count: usize) {
+fn once(load: stress::Load, count: usize) {
     let child = fork(|| {
         load(count);
         0

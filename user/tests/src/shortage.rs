@@ -59,9 +59,9 @@ fn score_follows_adjustment() {
     let usual = score();
     assert!((666..700).contains(&usual), "{usual}");
     adjust(1000).unwrap();
-    assert!((1331..1366).contains(&score()), "{}", score());
+    assert!((1300..1370).contains(&score()), "{}", score());
     adjust(-500).unwrap();
-    assert!((332..366).contains(&score()), "{}", score());
+    assert!((332..400).contains(&score()), "{}", score());
     adjust(-1000).unwrap();
     assert_eq!(score(), 0);
 }

@@ -3,12 +3,15 @@ use crate::call::must;
 use crate::child::{End, PAGE, close, fork, map, pipe, wait};
 use std::process::Command;
 
+/// Something to be done that often.
+pub type Load = fn(usize);
+
 /// What can be done so often.
-pub const LOADS: [(&str, fn(usize)); 6] =
+pub const LOADS: [(&str, Load); 6] =
     [("fork", forks), ("thread", threads), ("pipe", through_a_pipe), ("file", files), ("map", maps), ("shell", shell)];
 
 /// A load and how often, as the command line says.
-pub fn load(kind: &str, count: &str) -> Option<(fn(usize), usize)> {
+pub fn load(kind: &str, count: &str) -> Option<(Load, usize)> {
     let Some((_, load)) = LOADS.iter().find(|(name, _)| *name == kind) else {
         eprintln!("guest-tests: known are {}", LOADS.map(|(name, _)| name).join(", "));
         return None;
