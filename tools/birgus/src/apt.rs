@@ -3,7 +3,7 @@
 //! The machine's own sources say where its mirror is, so no host name stands here; its `apt.conf` (proxies) stays in force. Lists and
 //! packages go to the cache, so that neither the superuser is needed nor the machine's state touched.
 
-use crate::paths::{Paths, create_folder};
+use crate::paths::{Lock, Paths, create_folder, explain_full, part_of};
 use crate::program::{Program, exists};
 use crate::say;
 use anyhow::{Context, Result, bail};
@@ -44,6 +44,8 @@ fn main_archive(line: &str) -> Option<&str> {
 pub struct Apt {
     folder: PathBuf,
     suite: String,
+    /// One of a cache at a time: apt itself refuses a second one, instead of waiting.
+    _lock: Lock,
 }
 
 impl Apt {
@@ -53,7 +55,7 @@ impl Apt {
         for name in ["lists/partial", "cache/archives/partial", "packages"] {
             create_folder(&folder.join(name))?;
         }
-        let apt = Self { folder, suite: suite.to_owned() };
+        let apt = Self { folder, suite: suite.to_owned(), _lock: paths.lock(&format!("apt-{suite}"))? };
         apt.write_sources()?;
         apt.update()?;
         Ok(apt)
@@ -108,11 +110,8 @@ impl Apt {
 
     /// What keeps apt from fetching, in one line: a full disk says so itself, anything else is most often the network.
     fn explain(&self, error: anyhow::Error) -> anyhow::Error {
-        if format!("{error:#}").contains("No space left on device") {
-            anyhow::anyhow!("no space is left on the disk of {}", self.folder.display())
-        } else {
-            error.context(format!("the package lists of {} cannot be fetched; is there a network?", self.suite))
-        }
+        let lists = format!("the package lists of {} cannot be fetched; is there a network?", self.suite);
+        explain_full(error.context(lists), &self.folder.join("lists"))
     }
 
     /// What a package depends on, by name.
@@ -127,8 +126,20 @@ impl Apt {
         Ok(text.lines().filter_map(|line| line.split('|').nth(1)).map(|version| version.trim().to_owned()).collect())
     }
 
-    /// Fetches a package (`NAME` or `NAME=VERSION`) and unpacks it below `to`.
+    /// Fetches a package (`NAME` or `NAME=VERSION`) and makes the folder `to` of it: whole, or not at all.
     pub fn unpack(&self, package: &str, to: &Path) -> Result<()> {
+        let part = part_of(to)?;
+        create_folder(&part)?;
+        let done = self.unpack_into(package, &part).and_then(|()| {
+            // What an earlier try left.
+            let _ = fs::remove_dir_all(to);
+            fs::rename(&part, to).with_context(|| format!("cannot rename to {}", to.display()))
+        });
+        let _ = fs::remove_dir_all(&part);
+        done.map_err(|error| explain_full(error, to))
+    }
+
+    fn unpack_into(&self, package: &str, to: &Path) -> Result<()> {
         let _step = say::step(format!("fetching {package}"));
         let folder =
             self.folder.join("packages").join(format!("{}.{}", package.replace(['=', '/'], "_"), std::process::id()));
