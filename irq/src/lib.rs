@@ -13,8 +13,11 @@
 //! level-triggered line would keep its CPU for ever.
 //!
 //! **Softirqs** ([`Softirqs`]) are Linux's ten vectors, bits of a word per CPU. They run with interrupts on when an interrupt
-//! or a softirqs-off section ends, lowest number first. After ten rounds or 2 ms they are handed to a thread, so that a flood
-//! of packets cannot starve programs.
+//! or a softirqs-off section ends, lowest number first. After ten rounds or 2 ms ([`Budget`]) they are handed to a thread, so that
+//! a flood of packets cannot starve programs.
+//!
+//! **Work that may sleep** is put off to threads: [`Item`] says where a piece of it stands, [`Pool`] how many workers it takes. The queues
+//! and the threads are `task`'s.
 //!
 //! No statics: the kernel owns one of each.
 #![cfg_attr(not(test), no_std)]
@@ -22,13 +25,19 @@
 
 extern crate alloc;
 
+mod budget;
 mod counts;
+mod item;
 mod line;
+mod pool;
 mod softirq;
 mod table;
 
+pub use budget::Budget;
 pub use counts::Counts;
+pub use item::{Accepted, Item};
 pub use line::{Handled, Handler, Source};
+pub use pool::{Next, Pool, Wake};
 pub use softirq::{Action, Softirq, Softirqs, raise};
 pub use table::{Dispatched, FIRST_VECTOR, Interrupts, LAST_VECTOR, Registration, RequestError, Row};
 

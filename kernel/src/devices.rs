@@ -10,6 +10,7 @@ use memory::PhysicalAddress;
 use pci::{Aperture, Bar, Configuration, Function, Message, MessageTable, Messages, Ports, Window};
 use serial::{PortRegisters, SerialPort};
 use sync::{Mutex, Once, Rank};
+use task::kernel_threads::{self, Role};
 use virtio::{MSIX_ENTRY, MmioTransport, PciTransport, Transport, kind};
 use virtio_console::{Console, Observer};
 use virtio_rng::Entropy;
@@ -154,7 +155,7 @@ fn start_console(transport: Arc<dyn Transport>, source: Source, observer: PortOb
         consoles.push(console.clone());
     }
     console.announce(observer);
-    if scheduler::spawn(move || console.serve(observer)).is_none() {
+    if kernel_threads::spawn(format_args!("virtio-ports"), Role::Free, move || console.serve(observer)).is_none() {
         return Err(virtio::Error::NoMemory);
     }
     Ok(())

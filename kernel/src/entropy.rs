@@ -10,6 +10,7 @@ use arch::instructions::read_tsc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use random::{Base, ENOUGH, Generator, Jitter, KEY, Pool};
 use sync::{Once, Preempt, Rank, Sleep, SpinLock, WaitQueue};
+use task::kernel_threads::{self, Role};
 
 /// How often the processor's generator is asked again when it is exhausted (Intel's guide: ten times).
 const RETRIES: u32 = 10;
@@ -172,7 +173,7 @@ pub fn use_device() {
         feed(Some(sync::now().saturating_add(PATIENCE)));
         renew();
     }
-    let spawned = scheduler::spawn(move || {
+    let spawned = kernel_threads::spawn(format_args!("hwrng"), Role::Free, move || {
         loop {
             let next = sync::now().saturating_add(LIFE);
             let _ = sync::park(Sleep::Interruptible, Some(next), || None::<()>);

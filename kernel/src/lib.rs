@@ -14,6 +14,8 @@ mod console;
 #[cfg(target_os = "none")]
 mod console_device;
 #[cfg(target_os = "none")]
+mod contexts;
+#[cfg(target_os = "none")]
 mod cpus;
 #[cfg(target_os = "none")]
 mod devices;
@@ -27,6 +29,8 @@ mod interrupts;
 mod kernel_log;
 #[cfg(target_os = "none")]
 mod lockups;
+#[cfg(target_os = "none")]
+mod marks;
 #[cfg(target_os = "none")]
 mod panic;
 #[cfg(target_os = "none")]
@@ -42,6 +46,8 @@ mod report;
 #[cfg(target_os = "none")]
 mod rootfs;
 #[cfg(target_os = "none")]
+mod softirqs;
+#[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]
 mod system_tree;
@@ -49,6 +55,8 @@ mod system_tree;
 mod timekeeping;
 #[cfg(target_os = "none")]
 mod traps;
+#[cfg(target_os = "none")]
+mod trial_work;
 #[cfg(target_os = "none")]
 mod vdso;
 

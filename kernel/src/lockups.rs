@@ -9,6 +9,7 @@ use crate::command_line::CommandLine;
 use crate::report;
 use core::sync::atomic::{AtomicBool, Ordering};
 use sync::Sleep;
+use task::kernel_threads::{self, Role};
 
 const SECOND: u64 = 1_000_000_000;
 /// Reports of hung tasks before there are no more (sysctl kernel.hung_task_warnings).
@@ -50,7 +51,7 @@ pub fn watch_tasks(command_line: &CommandLine) {
     let seconds = command_line.number("sysctl.kernel.hung_task_timeout_secs").unwrap_or(30u64);
     let fatal = command_line.number("hung_task_panic") == Some(1);
     let Some(limit) = seconds.checked_mul(SECOND).filter(|&limit| limit > 0) else { return };
-    let thread = scheduler::spawn(move || {
+    let thread = kernel_threads::spawn(format_args!("khungtaskd"), Role::Free, move || {
         let mut warnings = WARNINGS;
         while warnings > 0 {
             let deadline = sync::now() + limit / 2;

@@ -7,6 +7,7 @@ use alloc::sync::Arc;
 use core::hint::{black_box, spin_loop};
 use core::sync::atomic::{AtomicBool, Ordering};
 use sync::Sleep;
+use task::kernel_threads::{self, Role};
 
 /// Name, and what is done.
 type Provocation = (&'static str, fn());
@@ -94,7 +95,7 @@ fn in_interrupt() {
 /// A new thread goes to the CPU with the least to do, which is not the one that runs this.
 fn on_second_cpu() {
     if arch::cpu::id() == 0 {
-        drop(scheduler::spawn(on_second_cpu));
+        drop(kernel_threads::spawn(format_args!("provoked"), Role::Free, on_second_cpu));
         wait_here();
     }
     panic!("provoked on another CPU");

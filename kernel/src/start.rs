@@ -1,30 +1,18 @@
 //! Start-up, in order.
 use crate::command_line::{self, CommandLine};
+use crate::marks::Phase;
 use crate::{
-    console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, panic, ports, provoke, ram_disk,
-    random_device, rootfs, system_tree, timekeeping, traps, vdso,
+    console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, marks, panic, ports, provoke,
+    ram_disk, random_device, rootfs, softirqs, system_tree, timekeeping, traps, vdso,
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use boot::Information;
-use irq::Softirqs;
-use sync::Once;
-
-pub static SOFTIRQS: Once<Softirqs> = Once::new();
-
-struct ServeSoftirqs;
-
-impl scheduler::Softirqs for ServeSoftirqs {
-    fn serve(&self) {
-        if let Some(softirqs) = SOFTIRQS.get() {
-            softirqs.serve(|| {});
-        }
-    }
-}
 
 /// Where the start-up code hands over, with memory and the first CPU in order.
 pub fn main(information: Information) -> ! {
+    marks::begin(information.entry_tsc);
     klog::set_console(&console::write);
     trap::register(&traps::TrapHooks);
     let command_line = CommandLine::parse(information.command_line);
@@ -37,12 +25,14 @@ pub fn main(information: Information) -> ! {
     let ram: Vec<_> = information.ram().collect();
     memory::device::set_ram(&ram);
     memory::tlb::cpu_online(0);
+    marks::end(Phase::Memory);
     let hertz = timekeeping::start_clock(&command_line, information.entry_tsc);
     let platform = hardware::discover(&information);
+    marks::end(Phase::Acpi);
     start_cpus(&information, &command_line, &platform, hertz);
+    marks::end(Phase::Cpus);
     klog::info!("cycles from entry {}", arch::instructions::read_tsc() - information.entry_tsc);
-    let thread = scheduler::spawn(move || first_thread(information, command_line, platform));
-    assert!(thread.is_some(), "no memory for the first thread");
+    task::start_init(move || finish(information, command_line, platform)).expect("no memory for PID 1");
     scheduler::idle()
 }
 
@@ -94,10 +84,8 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
     memory::slab::start_magazines(count);
     memory::kernel_stack::start_kernel_stacks(count);
     memory::page_table::start_table_stocks(count);
-    let softirqs = Softirqs::new(count).expect("no memory for softirqs");
-    let _ = SOFTIRQS.set(softirqs);
     scheduler::become_idle_thread();
-    scheduler::register(&ServeSoftirqs);
+    scheduler::register(softirqs::start(count));
     interrupts::start(count, platform, identifiers);
     hardware::prepare_end(platform);
     let hertz = timekeeping::calibrate(hertz, command_line, platform, information.entry_tsc);
@@ -110,8 +98,8 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
     cpus::start_others(information.low_page);
 }
 
-/// The rest of start-up, where sleeping is allowed.
-fn first_thread(information: Information, command_line: CommandLine, platform: Platform) {
+/// The rest of start-up, where sleeping is allowed, on PID 1.
+fn finish(information: Information, command_line: CommandLine, platform: Platform) -> task::Init {
     task::machine::set(&hardware::End);
     entropy::start().expect("no memory for random numbers");
     task::futexes::start(scheduler::cpu_count(), arch::instructions::read_tsc() | 1);
@@ -119,8 +107,12 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     task::execute::set_randomise(!command_line.has("norandmaps"));
     vdso::start().expect("no memory for the vDSO");
     let root = rootfs::mount().expect("no memory for the root file system");
+    task::kernel_threads::start(root.context_of_init()).expect("no memory for kthreadd");
+    softirqs::start_threads().expect("no memory for ksoftirqd");
+    task::work::start().expect("no memory for workqueues");
     rootfs::nameless_files(&root).expect("no memory for shared memory");
     syscall::set_vfs(&root.vfs);
+    task::shortage::set_files(root.vfs.clone());
     syscall::paths::set_namespace(root.namespace.clone());
     system_tree::register(&root, information.command_line).expect("names in /proc and /sys are given once");
     let devices = rootfs::devices(&root).expect("no memory for /dev");
@@ -128,13 +120,16 @@ fn first_thread(information: Information, command_line: CommandLine, platform: P
     console_device::register(&devices, command_line.value("console")).expect("no memory for /dev/console");
     random_device::register(&devices).expect("no memory for /dev/random");
     ports::register(devices).expect("the ports' numbers are free");
+    marks::end(Phase::Files);
     devices::start(&platform, &ports::OBSERVER);
     entropy::use_device();
+    marks::end(Phase::Devices);
     ram_disk::unpack(&root, &information).expect("no memory to unpack the initial RAM disk");
+    marks::end(Phase::Initramfs);
     lockups::watch_tasks(&command_line);
     let init = init(&root, &command_line);
     klog::info!("Entry to init: {} cycles", arch::instructions::read_tsc() - information.entry_tsc);
-    task::start_init(init).expect("no memory for PID 1");
+    init
 }
 
 /// Programs for PID 1, in Linux's order (kernel_init in init/main.c): `/init` of the initramfs or what `rdinit=` names; what `init=`
@@ -143,13 +138,16 @@ fn init(root: &rootfs::Root, command_line: &CommandLine) -> task::Init {
     let bytes = |text: &str| text.as_bytes().to_vec();
     let usual = ["/sbin/init", "/etc/init", "/bin/init", "/bin/sh"].map(bytes);
     task::Init {
-        first: bytes(command_line.value("rdinit").unwrap_or("/init")),
-        requested: command_line.value("init").map(bytes),
-        usual: usual.to_vec(),
-        arguments: command_line.init_arguments().map(<[u8]>::to_vec).collect(),
-        environment: command_line.init_environment().map(<[u8]>::to_vec).collect(),
+        program: task::Program {
+            first: bytes(command_line.value("rdinit").unwrap_or("/init")),
+            requested: command_line.value("init").map(bytes),
+            usual: usual.to_vec(),
+            arguments: command_line.init_arguments().map(<[u8]>::to_vec).collect(),
+            environment: command_line.init_environment().map(<[u8]>::to_vec).collect(),
+        },
         context: root.context_of_init(),
         descriptors: rootfs::console(root),
         before: command_line.value("birgus.provoke").and_then(provoke::find),
+        ready: marks::ready,
     }
 }

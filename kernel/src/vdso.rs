@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::features::{self, Feature};
 use memory::Frame;
+use memory::frame::Use;
 use mm::Special;
 use sync::{InterruptsOff, Once, Rank, SpinLock};
 use task::image::SharedPages;
@@ -23,7 +24,7 @@ static CLOCKS: Once<ClockPage> = Once::new();
 /// # Errors
 /// ENOMEM.
 pub fn start() -> Result<(), Errno> {
-    let zeroed = || Frame::allocate_zeroed().ok_or(Errno::ENOMEM);
+    let zeroed = || Frame::allocate_zeroed_for(Use::Kernel).ok_or(Errno::ENOMEM);
     let mut data = frames(VVAR_PAGES)?;
     for _ in 0..VVAR_PAGES {
         data.push(zeroed()?);
@@ -50,11 +51,10 @@ fn frames(count: usize) -> Result<Vec<Frame>, Errno> {
     Ok(frames)
 }
 
-/// No coarse clocks: without a tick that always runs nobody would keep them.
 fn publish(clock: &Clock) {
     let Some(page) = CLOCKS.get() else { return };
     let cpu_source = if features::has(Feature::Rdpid) { CPU_SOURCE_RDPID } else { CPU_SOURCE_SEGMENT };
-    let contents = Contents { clock: Some(*clock), coarse: None, cpu_source, time_zone: (0, 0) };
+    let contents = Contents { clock: Some(*clock), cpu_source, time_zone: (0, 0) };
     let mut publisher = page.publisher.lock();
     let store = |(offset, word): Store| page.frame.store_word(offset, word);
     store(publisher.open());

@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering;
 use sched::{Preempt, RunQueue, Runnable};
 use sync::thread::{self, Sleep};
 use sync::{InterruptsOff, Once, SpinGuard, Thread, hooks};
+use trace::points::{self, Event};
 
 type Queue<'a> = SpinGuard<'a, RunQueue<Arc<Thread>>, InterruptsOff>;
 
@@ -15,6 +16,20 @@ pub trait Softirqs: Sync {
 }
 
 static SOFTIRQS: Once<&'static dyn Softirqs> = Once::new();
+
+/// Told by a thread that asks for it (`tells_sleep`) of its sleeps: before and after each, on the thread itself. It has announced the
+/// sleep by then, so that nothing in here may sleep.
+pub trait SleepObserver: Sync {
+    fn sleeps(&self);
+    fn wakes(&self);
+}
+
+static OBSERVER: Once<&'static dyn SleepObserver> = Once::new();
+
+/// Says who is told. Once.
+pub fn set_sleep_observer(observer: &'static dyn SleepObserver) {
+    let _ = OBSERVER.set(observer);
+}
 
 struct Scheduler;
 
@@ -36,6 +51,8 @@ impl hooks::Hooks for Scheduler {
     }
 
     fn schedule(&self, deadline: Option<u64>) {
+        let observer = if sync::current().tells_sleep.load(Ordering::Relaxed) { OBSERVER.get() } else { None };
+        observer.inspect(|observer| observer.sleeps());
         match deadline {
             None => {
                 reschedule(true);
@@ -44,6 +61,7 @@ impl hooks::Hooks for Scheduler {
                 reschedule(true);
             }),
         }
+        observer.inspect(|observer| observer.wakes());
     }
 
     fn wake(&self, thread: &Thread) -> bool {
@@ -69,7 +87,7 @@ impl hooks::Hooks for Scheduler {
     }
 
     fn thread_ended(&self) -> ! {
-        crate::kernel_thread::exit_thread()
+        crate::threads::exit_thread()
     }
 }
 
@@ -159,11 +177,29 @@ fn reschedule(may_block: bool) -> bool {
     }
     accounting::count_switch(&current, blocked);
     let wanted = sync::switch(queue, |queue| match (queue.current(), idle) {
-        (Some(next), _) | (None, Some(next)) => next,
+        (Some(next), _) | (None, Some(next)) => {
+            if points::is_on(Event::SchedSwitch) {
+                trace_switch(&current, next, blocked);
+            }
+            next
+        }
         (None, None) => unreachable!("a CPU that schedules has an idle thread"),
     });
     after_switch();
     wanted
+}
+
+#[cold]
+#[inline(never)]
+fn trace_switch(previous: &Thread, next: &Thread, blocked: bool) {
+    // Whoever is being woken already is as good as runnable.
+    let state = if blocked { previous.state() & !thread::WAKING } else { thread::RUNNING };
+    let label = &next.label;
+    points::sched_switch(previous.label.name(), u64::from(state), label.name(), u64::from(label.number()));
+    // Whoever was made after tracing began has its doors watched from here on.
+    if next.work() & thread::work::TRACE == 0 {
+        next.add_work(thread::work::TRACE);
+    }
 }
 
 fn block(cpu: &Cpu, queue: &mut Queue<'_>, current: &Thread, state: u32, now: u64) {

@@ -9,7 +9,8 @@ use sync::Thread;
 use sync::thread::Sleep;
 
 /// Sleeps that an ordinary wake-up ends.
-pub(crate) const ORDINARY: u32 = Sleep::Interruptible as u32 | Sleep::Killable as u32 | Sleep::Uninterruptible as u32;
+pub(crate) const ORDINARY: u32 =
+    Sleep::Interruptible as u32 | Sleep::Killable as u32 | Sleep::Uninterruptible as u32 | Sleep::Idle as u32;
 
 /// Wakes a thread that job control or a tracer stopped.
 pub fn wake_stopped(thread: &Thread) -> bool {
@@ -151,7 +152,8 @@ pub(crate) fn target_for_new(thread: &Thread) -> usize {
         .unwrap_or(here)
 }
 
-/// The interrupt by which another CPU asks this one to reschedule.
+/// The interrupt by which another CPU asks this one to reschedule, or to look at its timers.
 pub fn reschedule_interrupt() {
+    crate::timers::arm_for_next(crate::cpus::this());
     arch::cpu::want_reschedule();
 }

@@ -49,7 +49,7 @@ pub fn sched_getaffinity(task: &Task, pid: i32, length: u32, mask: usize) -> Res
     })
 }
 
-/// sched_setaffinity(2). EINVAL where no CPU that runs is among them.
+/// sched_setaffinity(2). EINVAL where no CPU that runs is among them, and for threads of the kernel's that stay where they are.
 pub fn sched_setaffinity(task: &Task, pid: i32, length: u32, mask: usize) -> Result<(), Errno> {
     let length = length as usize;
     let mut bytes = [0u8; MAX_CPUS / 8];
@@ -57,6 +57,9 @@ pub fn sched_setaffinity(task: &Task, pid: i32, length: u32, mask: usize) -> Res
     UserSlice::new(mask, known).read(&mut bytes[..known])?;
     let wanted = |cpu: usize| bytes.get(cpu / 8).is_some_and(|byte| byte >> (cpu % 8) & 1 != 0);
     with_target(task, pid, |target| {
+        if !target.may_be_moved() {
+            return Err(Errno::EINVAL);
+        }
         may_schedule(task, target)?;
         if !(0..scheduler::cpu_count()).any(|cpu| wanted(cpu) && is_online(cpu)) {
             return Err(Errno::EINVAL);

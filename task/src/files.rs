@@ -41,10 +41,11 @@ impl Files {
         drop(replaced);
     }
 
-    pub fn new(descriptors: Arc<DescriptorTable>, context: SharedContext) -> Self {
+    /// `context` may come later, before the first system call.
+    pub fn new(descriptors: Arc<DescriptorTable>, context: Option<SharedContext>) -> Self {
         Self {
             descriptors: SpinLock::new(Rank::TaskFields, Some(descriptors)),
-            context: SpinLock::new(Rank::TaskFields, Some(context)),
+            context: SpinLock::new(Rank::TaskFields, context),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Task`] is one thread of a program; a [`Process`](process::Process) is what threads share by belonging together. Memory,
 //! descriptors and folders hang below a task in counted pointers, so that clone(2) may share each or not. Who descends from
-//! whom, groups and sessions are the [`tree`]'s. A task's [`life`] is a loop: user mode, and the answer to whatever ended the
+//! whom, groups and sessions are the [`tree`]'s. Threads of the kernel's own are tasks too ([`kernel_threads`]). A program's [`life`] is a loop: user mode, and the answer to whatever ended the
 //! stay there.
 //!
 //! **Locks**, outermost first: the tree, a process's signals, a thread's signals, a task's fields. Each is a spinlock; nothing
@@ -25,6 +25,7 @@ pub mod futexes;
 pub mod groups;
 pub mod image;
 mod inspect;
+pub mod kernel_threads;
 pub mod life;
 pub mod limits;
 pub mod machine;
@@ -35,7 +36,7 @@ pub mod priority;
 pub mod process;
 pub mod random;
 pub mod realtime;
-mod shortage;
+pub mod shortage;
 pub mod signals;
 mod start;
 mod stubs;
@@ -46,10 +47,11 @@ pub mod traits;
 pub mod tree;
 pub mod usage;
 pub mod wait;
+pub mod work;
 
 pub use answer::{Answer, Failure, Restart};
 pub use files::{Files, SharedContext};
 pub use fork::CloneArguments;
-pub use start::{Init, start_init};
+pub use start::{Init, Program, start_init};
 pub use stubs::{stub, stubs};
 pub use task::{ExecImage, NAME_LENGTH, RestartBlock, Task};

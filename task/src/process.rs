@@ -28,8 +28,10 @@ pub struct Process {
     pub(crate) unended_threads: AtomicUsize,
     /// Gave up its session's terminal (TIOCNOTTY by one that is not the leader).
     pub(crate) is_detached: AtomicBool,
-    /// Set by an exec: a parent may then not change the group any more (setpgid(2), EACCES).
-    pub(crate) has_executed: AtomicU32,
+    /// Execs so far. After the first a parent may not change the group any more (setpgid(2), EACCES).
+    pub(crate) executions: AtomicU32,
+    /// The parent's [`Self::executions`] when this was made. One that runs another program by now did not choose the exit signal.
+    pub(crate) made_under: AtomicU32,
     /// Real user of the first thread, for siginfo; a copy.
     pub(crate) uid: AtomicU32,
     /// Adopts orphans below it (prctl(2), PR_SET_CHILD_SUBREAPER).
@@ -53,9 +55,10 @@ pub struct Process {
     pub(crate) children: SpinLock<Usage>,
     /// When it began, in nanoseconds since boot.
     pub started: u64,
-    /// How willingly it is ended for want of memory, from -1000 to 1000 (/proc/PID/oom_score_adj). Kept and inherited; who is
-    /// ended is whoever asks, so far.
+    /// How willingly it is ended for want of memory, from -1000 to 1000 (/proc/PID/oom_score_adj). Inherited; see [`crate::shortage`].
     pub oom_score_adjustment: AtomicI32,
+    /// What somebody with CAP_SYS_RESOURCE set last: others may go back to it.
+    pub oom_score_least: AtomicI32,
 }
 
 impl Process {
@@ -71,7 +74,8 @@ impl Process {
             live_threads: AtomicUsize::new(1),
             unended_threads: AtomicUsize::new(1),
             is_detached: AtomicBool::new(false),
-            has_executed: AtomicU32::new(0),
+            executions: AtomicU32::new(0),
+            made_under: AtomicU32::new(0),
             uid: AtomicU32::new(0),
             is_subreaper: AtomicU32::new(0),
             chosen_in_shortage: AtomicBool::new(false),
@@ -87,6 +91,7 @@ impl Process {
             children: SpinLock::new(Rank::Leaf, Usage::default()),
             started: sync::now(),
             oom_score_adjustment: AtomicI32::new(0),
+            oom_score_least: AtomicI32::new(0),
         }
     }
 
@@ -147,7 +152,7 @@ impl Process {
 
     /// Whether it executed a program since it was forked.
     pub fn has_executed(&self) -> bool {
-        self.has_executed.load(Ordering::Relaxed) != 0
+        self.executions.load(Ordering::Relaxed) != 0
     }
 
     /// Whether job control has stopped it.

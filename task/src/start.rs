@@ -1,4 +1,4 @@
-//! PID 1.
+//! PID 1: a task made by hand. It brings the rest of the kernel up, and executes the first program.
 use crate::files::Files;
 use crate::limits::Limits;
 use crate::opened::OpenedExecutable;
@@ -16,8 +16,19 @@ use sync::{Rank, SpinLock, Thread};
 use trap::{CONTEXT_SIZE, UserContext};
 use vfs::{Credentials, DescriptorTable, FsContext, Origin};
 
-/// What PID 1 starts with.
+/// What PID 1 executes, and starts with.
 pub struct Init {
+    pub program: Program,
+    pub context: Arc<FsContext>,
+    pub descriptors: DescriptorTable,
+    /// What PID 1 does before it executes anything.
+    pub before: Option<fn()>,
+    /// Called when all is there for its program's first instruction.
+    pub ready: fn(),
+}
+
+/// The candidates for the first program, and what it is given.
+pub struct Program {
     /// The program of the initramfs, tried first.
     pub first: Vec<u8>,
     /// What the user asked for by `init=`: it works, or the kernel panics.
@@ -27,32 +38,25 @@ pub struct Init {
     /// Arguments after the program's name.
     pub arguments: Vec<Vec<u8>>,
     pub environment: Vec<Vec<u8>>,
-    pub context: Arc<FsContext>,
-    pub descriptors: DescriptorTable,
-    /// What PID 1 does before it executes anything.
-    pub before: Option<fn()>,
 }
 
-/// Makes PID 1, which executes the first of the candidates that can be. Where none can, the kernel panics as Linux does.
+/// Makes PID 1, which calls `prepare` and executes the first of the candidates that can be. Where none can, the kernel panics as Linux does.
 ///
 /// # Errors
 /// ENOMEM.
-pub fn start_init(init: Init) -> Result<(), Errno> {
-    let reserved = tree::ReservedPid::new()?;
-    assert!(reserved.pid == tree::INIT, "the first process is PID 1");
+pub fn start_init(prepare: impl FnOnce() -> Init + Send + 'static) -> Result<(), Errno> {
     let memory: usize = memory::statistics().iter().map(|zone| zone.managed).sum();
     // As many tasks as an eighth of memory holds stacks for, and half of them for one user (fork_init in Linux's kernel/fork.c).
     let most = (memory / 32).max(20);
     tree::set_most_tasks(most);
-    memory::heap::set_relief(&crate::shortage::Killer);
     let processes = most as u64 / 2;
-    let process = Arc::new(Process::new(reserved.pid, 0, GroupSignals::initial(), Limits::initial(processes)));
-    let context = SpinLock::new(Rank::TaskContext, init.context.clone());
+    let process = Arc::new(Process::new(tree::INIT, 0, GroupSignals::initial(), Limits::initial(processes)));
     let task = Arc::new(Task::new(Parts {
-        tid: reserved.pid,
+        tid: tree::INIT,
         process: process.clone(),
+        role: None,
         space: None,
-        files: Files::new(Arc::new(DescriptorTable::new()), Arc::new(context)),
+        files: Files::new(Arc::new(DescriptorTable::new()), None),
         credentials: Arc::new(Credentials::root()),
         signals: ThreadSignals::initial(),
         name: name_from(b"swapper"),
@@ -64,30 +68,31 @@ pub fn start_init(init: Init) -> Result<(), Errno> {
     let stack = KernelStack::new().ok_or(Errno::ENOMEM)?;
     let user_state = arch::user_state::UserState::new().ok_or(Errno::ENOMEM)?;
     let owner = task.clone();
+    let prepare: Prepare = Box::new(prepare);
     let main = move || {
-        let Init { first, requested, usual, arguments, environment, descriptors, before, .. } = init;
-        drop(owner.files.set_descriptors(Some(Arc::new(descriptors))));
-        let program = Program { first, requested, usual, arguments, environment };
-        life::main_with(owner, Box::default(), move |task, context| {
-            before.into_iter().for_each(|act| act());
-            execute_first(task, context, &program);
-        });
+        life::main_with(owner, Box::default(), move |task, context| begin(task, context, prepare));
     };
     let mut thread = Thread::new(Box::new(stack), CONTEXT_SIZE, Box::new(main));
     thread.set_user_state(user_state);
     let thread = Arc::new(thread);
     task.attach_thread(thread.clone());
     tree::lock().add_process(&process, &task, None);
-    drop(reserved);
     scheduler::start(thread, sched::Nice::clamped(0), sched::Policy::Normal).ok_or(Errno::ENOMEM)
 }
 
-struct Program {
-    first: Vec<u8>,
-    requested: Option<Vec<u8>>,
-    usual: Vec<Vec<u8>>,
-    arguments: Vec<Vec<u8>>,
-    environment: Vec<Vec<u8>>,
+type Prepare = Box<dyn FnOnce() -> Init + Send>;
+
+/// What PID 1 does before it first enters user mode. Not inlined: the stack that start-up needs is to be free again afterwards.
+#[inline(never)]
+fn begin(task: &Task, context: &mut UserContext, prepare: Prepare) {
+    let Init { program, context: folders, descriptors, before, ready } = prepare();
+    // From here on there is somebody to end when memory runs out.
+    memory::heap::set_relief(&crate::shortage::Killer);
+    drop(task.files.set_descriptors(Some(Arc::new(descriptors))));
+    task.files.set_shared_context(Arc::new(SpinLock::new(Rank::TaskContext, folders)));
+    before.into_iter().for_each(|act| act());
+    execute_first(task, context, &program);
+    ready();
 }
 
 /// Linux's order and words (kernel_init).

@@ -1,5 +1,6 @@
 //! A task: one thread of a program, as the kernel sees it.
 use crate::files::Files;
+use crate::kernel_threads::Role;
 use crate::priority::SharedPolicy;
 use crate::process::Process;
 use crate::signals::ThreadSignals;
@@ -22,6 +23,8 @@ pub const NAME_LENGTH: usize = 16;
 pub struct Task {
     tid: AtomicU32,
     pub process: Arc<Process>,
+    /// What it is for, if it is a thread of the kernel's own.
+    pub role: Option<Role>,
     thread: Once<Arc<Thread>>,
     space: SpinLock<Option<Arc<AddressSpace>>>,
     pub files: Files,
@@ -58,7 +61,7 @@ pub struct ExecImage {
     /// Code and initialised data.
     pub code: Range<u64>,
     pub data: Range<u64>,
-    pub file: Arc<vfs::OpenFile>,
+    pub file: Arc<vfs::ExecutedFile>,
 }
 
 /// What restart_syscall(2) goes on with.
@@ -77,6 +80,11 @@ impl Completion {
         self.waiters.wake_all();
     }
 
+    /// Waits for it, whatever signals come.
+    pub fn wait(&self) {
+        self.waiters.wait_until(|| self.done.load(Ordering::Acquire));
+    }
+
     /// Waits for it; false where a fatal signal came first.
     pub fn wait_killable(&self) -> bool {
         self.waiters.wait(sync::Sleep::Killable, None, || self.done.load(Ordering::Acquire).then_some(())).is_ok()
@@ -87,6 +95,7 @@ impl Completion {
 pub(crate) struct Parts {
     pub tid: Pid,
     pub process: Arc<Process>,
+    pub role: Option<Role>,
     pub space: Option<Arc<AddressSpace>>,
     pub files: Files,
     pub credentials: Arc<Credentials>,
@@ -103,6 +112,7 @@ impl Task {
         Self {
             tid: AtomicU32::new(parts.tid),
             process: parts.process,
+            role: parts.role,
             thread: Once::new(),
             space: SpinLock::new(Rank::TaskFields, parts.space),
             files: parts.files,
@@ -126,6 +136,16 @@ impl Task {
         }
     }
 
+    /// Whether it is a thread of the kernel's own, which runs no program.
+    pub fn is_kernel_thread(&self) -> bool {
+        self.role.is_some()
+    }
+
+    /// Whether it may be told where to run: the kernel has reasons to keep some threads of its own where they are.
+    pub fn may_be_moved(&self) -> bool {
+        matches!(self.role, None | Some(Role::Free))
+    }
+
     /// Whether it counts as stopped by job control.
     pub fn is_stopped(&self) -> bool {
         self.process.signals.lock().is_thread_stopped(self.tid())
@@ -140,9 +160,14 @@ impl Task {
     /// With the tree locked.
     pub(crate) fn set_tid(&self, tid: Pid) {
         self.tid.store(tid, Ordering::Relaxed);
+        if let Some(thread) = self.thread() {
+            thread.label.set_number(tid);
+        }
     }
 
     pub(crate) fn attach_thread(&self, thread: Arc<Thread>) {
+        thread.label.set_number(self.tid());
+        thread.label.set_name(&self.name());
         let set = self.thread.set(thread);
         debug_assert!(set.is_ok(), "a task has one thread");
     }
@@ -176,6 +201,11 @@ impl Task {
         self.credentials.lock().clone()
     }
 
+    /// The real user, without taking hold of the rest.
+    pub fn real_user(&self) -> u32 {
+        self.credentials.lock().user.real
+    }
+
     pub fn set_credentials(&self, credentials: Arc<Credentials>) {
         let old = core::mem::replace(&mut *self.credentials.lock(), credentials);
         drop(old);
@@ -193,7 +223,11 @@ impl Task {
 
     /// Sets the name from up to 15 bytes.
     pub fn set_name(&self, name: &[u8]) {
-        *self.name.lock() = name_from(name);
+        let name = name_from(name);
+        *self.name.lock() = name;
+        if let Some(thread) = self.thread() {
+            thread.label.set_name(&name);
+        }
     }
 
     /// What the last exec left to look at.
@@ -229,6 +263,9 @@ impl Task {
     pub fn processor_time(&self) -> (u64, u64) {
         let Some(thread) = self.thread() else { return (0, 0) };
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        if self.is_kernel_thread() {
+            return (0, read(&thread.run_time));
+        }
         let (user, system) = (read(&thread.sampled_user), read(&thread.sampled_system));
         self.reported.lock().split(user, system, read(&thread.run_time))
     }

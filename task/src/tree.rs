@@ -21,6 +21,8 @@ pub type Pid = u32;
 
 /// PID 1, to which orphans go.
 pub const INIT: Pid = 1;
+/// PID 2, whose children the threads of the kernel's own are.
+pub const KTHREADD: Pid = 2;
 
 /// One process's place.
 #[derive(Debug)]
@@ -63,7 +65,8 @@ static TREE: SpinLock<Tree, Preempt> = SpinLock::new(
         sessions: BTreeSet::new(),
         reserved: BTreeSet::new(),
         users: BTreeMap::new(),
-        last: 0,
+        // The numbers that have their owners by name.
+        last: KTHREADD,
         limit: 32768,
         most: usize::MAX,
     },
@@ -287,8 +290,11 @@ impl Tree {
         process.group.store(group, Ordering::Relaxed);
         process.session.store(session, Ordering::Relaxed);
         self.nodes.insert(pid, node);
-        self.groups.insert((group, pid));
-        self.sessions.insert((session, group));
+        // Who is in group 0 is nobody's to ask; those that are there for good are not listed, or whoever goes through it would meet them.
+        if !first.is_kernel_thread() {
+            self.groups.insert((group, pid));
+            self.sessions.insert((session, group));
+        }
         self.add_thread(first, None);
     }
 

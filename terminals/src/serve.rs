@@ -3,13 +3,15 @@ use crate::driver::Arrival;
 use crate::terminal::{Device, Terminal};
 use alloc::sync::Arc;
 use sync::Registrations;
+use task::kernel_threads::{self, Role};
 use tty::Effects;
 
 /// Starts it. False without memory.
 pub fn start(terminal: Arc<Terminal>) -> bool {
-    scheduler::spawn(move || {
-        if let Some(device) = &terminal.device {
-            serve(&terminal, device);
+    let served = terminal.clone();
+    kernel_threads::spawn(format_args!("{}", terminal.name()), Role::Free, move || {
+        if let Some(device) = &served.device {
+            serve(&served, device);
         }
     })
     .is_some()

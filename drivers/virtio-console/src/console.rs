@@ -111,7 +111,7 @@ impl Console {
         loop {
             self.handle_messages(observer);
             let (mut ready, mut broken) = (false, false);
-            self.server.wait_until(|| {
+            let _ = self.server.wait_interruptible(|| {
                 let mut incoming = control.incoming.lock();
                 broken = incoming.0.is_broken();
                 ready = broken || incoming.0.enable_interrupts();

@@ -6,6 +6,7 @@
 //!
 //! Until there are programs, larger pieces are the unpacker's windows (megabytes, more than the zones have in one piece): those come
 //! from [`vmalloc`] where the zones have none. It stops with [`refuse_large`], lest a number that a program made up takes all memory.
+use crate::descriptor::{self, Kind};
 use crate::slab;
 use crate::vmalloc;
 use crate::zones::{self, ZoneKind};
@@ -56,34 +57,48 @@ fn order_for(layout: Layout) -> usize {
 fn attempt(layout: Layout, floor: usize) -> *mut u8 {
     match slab::class_for(layout.size(), layout.align()) {
         Some(class) => slab::allocate_slowly(class, floor).map_or(null_mut(), |address| address as *mut u8),
-        None => zones::allocate_above(order_for(layout), ZoneKind::Normal, floor)
-            .map_or(null_mut(), physical::frame_address),
+        None => block(order_for(layout), floor).map_or(null_mut(), physical::frame_address),
     }
+}
+
+/// 2^order pages.
+fn block(order: usize, floor: usize) -> Option<u32> {
+    let number = zones::allocate_above(order, ZoneKind::Normal, floor)?;
+    let block = descriptor::of(number);
+    block.order.store(order as u8, Ordering::Relaxed);
+    block.kind.store(Kind::Heap as u8, Ordering::Relaxed);
+    Some(number)
+}
+
+/// Has memory made free once; false where the caller cannot wait for that, or is not to.
+fn relieve() -> bool {
+    let current = sync::current();
+    // Making memory free may itself need some.
+    if !sync::ambient::may_sleep() || current.relieving.swap(true, Ordering::Relaxed) {
+        return false;
+    }
+    let relieved = RELIEF.get().is_some_and(|relief| relief.relieve());
+    current.relieving.store(false, Ordering::Relaxed);
+    relieved
+}
+
+/// Repeats `attempt`, which found no memory, each time after somebody saw to it; `None` where that was in vain.
+#[cold]
+pub(crate) fn wait_for<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+    (0..ATTEMPTS).map_while(|_| relieve().then(&mut attempt)).find_map(|found| found)
 }
 
 #[cold]
 fn wait_for_memory(layout: Layout) -> *mut u8 {
     if layout.size() > crate::PAGE_SIZE << COSTLY {
-        return if LARGE.load(Ordering::Relaxed) { large(layout) } else { null_mut() };
+        return if LARGE.load(Ordering::Relaxed) { anywhere(layout) } else { null_mut() };
     }
-    let current = sync::current();
-    for _ in 0..ATTEMPTS {
-        // Making memory free may itself need some.
-        if !sync::ambient::may_sleep() || current.relieving.swap(true, Ordering::Relaxed) {
-            break;
-        }
-        let relieved = RELIEF.get().is_some_and(|relief| relief.relieve());
-        current.relieving.store(false, Ordering::Relaxed);
-        let pointer = if relieved { attempt(layout, zones::floor()) } else { break };
-        if !pointer.is_null() {
-            return pointer;
-        }
-    }
-    attempt(layout, 0)
+    let again = || Some(attempt(layout, zones::floor())).filter(|pointer| !pointer.is_null());
+    wait_for(again).unwrap_or_else(|| attempt(layout, 0))
 }
 
 /// A large piece before there are programs: nobody needs the reserve yet, and pages need not be neighbours.
-fn large(layout: Layout) -> *mut u8 {
+fn anywhere(layout: Layout) -> *mut u8 {
     let pointer = attempt(layout, 0);
     if !pointer.is_null() || !sync::ambient::may_sleep() || layout.align() > crate::PAGE_SIZE {
         return pointer;

@@ -79,6 +79,11 @@ impl Drop for KernelStack {
     }
 }
 
+/// Stacks that CPUs keep.
+pub fn kept() -> usize {
+    KEPT_STACKS.get().into_iter().flat_map(|places| places.iter()).map(|place| place.lock().len()).sum()
+}
+
 /// Gives all kept stacks back: for counting what is left over.
 pub fn drain_kernel_stacks() {
     for place in KEPT_STACKS.get().into_iter().flat_map(|places| places.iter()) {
@@ -134,6 +139,7 @@ mod tests {
 
     #[test]
     fn stacks_are_apart_and_kept() {
+        let _alone = crate::vmalloc::ALONE.lock().unwrap();
         start_kernel_stacks(1);
         let stacks: Vec<KernelStack> = (0..10).map(|_| KernelStack::new().unwrap()).collect();
         let mut bottoms: Vec<usize> = stacks.iter().map(KernelStack::bottom).collect();

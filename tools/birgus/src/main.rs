@@ -1,22 +1,28 @@
 //! The host's side of Birgus: builds the kernel and its roots, starts machines, compares with Linux.
 //!
 //! Everything a person does with the project starts here (`birgus --help`). The parts: `run` starts QEMU and is the command's
-//! face on the host; `image` makes roots; `build` finishes the kernel behind the linker; `test` is what CI runs; `bench` measures, and `profile` says why; `apt` fetches
-//! Debian packages without installing them. What init and `run` say to each other is the crate `protocol`.
+//! face on the host; `image` makes roots; `build` finishes the kernel behind the linker; `test` is what CI runs; `bench` measures, and
+//! `profile` says why; `prove` tries what is claimed of the kernel; `chart` draws; `apt` fetches Debian packages without installing
+//! them. What init and `run` say to each other is the crate `protocol`.
+
+#[macro_use]
+mod say;
 
 mod apt;
 mod artifacts;
 mod bench;
 mod build;
+mod chart;
 mod cli;
 mod doctor;
 mod fingerprint;
 mod image;
+mod nearest;
 mod paths;
 mod profile;
 mod program;
+mod prove;
 mod run;
-mod say;
 mod target;
 mod test;
 
@@ -46,13 +52,12 @@ fn main() -> ExitCode {
             });
         }
     };
-    match perform(cli.command) {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
+    ExitCode::from(say::to_the_end(|| {
+        perform(cli.command).unwrap_or_else(|error| {
             say::line(format!("{error:#}"));
-            ExitCode::from(if is_run { run::NO_STATUS } else { 1 })
-        }
-    }
+            if is_run { run::NO_STATUS } else { 1 }
+        })
+    }))
 }
 
 /// What is wrong with the command line, in one line; where more is to be read.
@@ -94,6 +99,10 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         Command::Bench(options) => {
             doctor::provide_for_tests()?;
             bench::run(&Paths::find()?, &options)
+        }
+        Command::Prove(options) => {
+            doctor::provide_for_tests()?;
+            prove::run(&Paths::find()?, &options)
         }
         Command::Profile(options) => {
             doctor::provide_for_tests()?;

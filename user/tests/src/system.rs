@@ -1,6 +1,6 @@
 //! What the system says of itself, limits, random numbers, usage.
 use crate::call::{errno, must};
-use crate::child::{End, PAGE, fork, run, wait};
+use crate::child::{End, PAGE, fork, run, sleep, wait};
 use crate::sys;
 use std::mem::zeroed;
 
@@ -25,6 +25,7 @@ crate::tests!(
     sessions_of_proc,
     memory_in_proc,
     uptime_and_boot,
+    idle_time_stands_still_while_a_program_computes,
     reboot_needs_its_magic,
     log_is_for_root,
     proc_stat_counts,
@@ -302,6 +303,28 @@ fn uptime_and_boot() {
     assert!((time.tv_sec as f64 - uptime).abs() < 5.0);
     let load = std::fs::read_to_string("/proc/loadavg").unwrap();
     assert_eq!(load.split_whitespace().count(), 5);
+}
+
+fn idle_time_stands_still_while_a_program_computes() {
+    let idle = || -> u64 {
+        let text = std::fs::read_to_string("/proc/stat").unwrap();
+        let line = text.lines().find(|line| line.starts_with("cpu0 ")).unwrap();
+        line.split_whitespace().nth(4).unwrap().parse().unwrap()
+    };
+    let one: u64 = 1;
+    assert_eq!(sys!(libc::SYS_sched_setaffinity, 0, 8, &raw const one), Ok(0));
+    // So that the processor was idle before.
+    sleep(100);
+    let before = idle();
+    let start = std::time::Instant::now();
+    while start.elapsed() < std::time::Duration::from_millis(600) {
+        std::hint::spin_loop();
+    }
+    let during = idle() - before;
+    assert!(during < 20, "{during} hundredths of 60");
+    sleep(300);
+    let after = idle() - before - during;
+    assert!(after > 10, "{after} hundredths of 30");
 }
 
 fn reboot_needs_its_magic() {

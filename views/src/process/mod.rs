@@ -12,9 +12,11 @@ mod settings;
 mod stat;
 mod status;
 
+pub(crate) use access::with_reader;
 pub(crate) use folders::Processes;
 pub(crate) use links::{SelfLink, ThreadSelfLink};
 pub(crate) use mounts::set_namespace;
+pub(crate) use settings::trimmed;
 
 use abi::Errno;
 use alloc::sync::{Arc, Weak};

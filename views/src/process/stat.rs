@@ -8,14 +8,20 @@ use core::sync::atomic::Ordering;
 use procfs::Output;
 use sync::thread::{self, Sleep};
 use task::Task;
+use task::kernel_threads::Role;
 use task::process::Process;
 use task::usage::{self, Usage};
 use time::user_ticks;
 
 /// Flags of a task as Linux numbers them (include/linux/sched.h): those that are known here.
 const PF_EXITING: u32 = 0x4;
+const PF_WQ_WORKER: u32 = 0x20;
 const PF_FORKNOEXEC: u32 = 0x40;
+/// Nothing is ever frozen here: what Linux says of its threads.
+const PF_NOFREEZE: u32 = 0x8000;
+const PF_KTHREAD: u32 = 0x20_0000;
 const PF_RANDOMIZE: u32 = 0x40_0000;
+const PF_NO_SETAFFINITY: u32 = 0x400_0000;
 
 /// The letter of a task's state, and what status says of it.
 pub(crate) fn state(task: &Task) -> (char, &'static str) {
@@ -29,6 +35,7 @@ pub(crate) fn state(task: &Task) -> (char, &'static str) {
     match state {
         state if state == Sleep::Interruptible as u32 => ('S', "sleeping"),
         state if state == Sleep::Killable as u32 || state == Sleep::Uninterruptible as u32 => ('D', "disk sleep"),
+        state if state == Sleep::Idle as u32 => ('I', "idle"),
         state if state == Sleep::Dead as u32 => ('Z', "zombie"),
         _ => ('R', "running"),
     }
@@ -47,8 +54,18 @@ fn flags(task: &Task) -> u32 {
     if !task.process.has_executed() {
         flags |= PF_FORKNOEXEC;
     }
-    if task::execute::randomises() {
-        flags |= PF_RANDOMIZE;
+    match task.role {
+        None if task::execute::randomises() => flags |= PF_RANDOMIZE,
+        None => {}
+        Some(role) => {
+            flags |= PF_KTHREAD | PF_NOFREEZE;
+            if matches!(role, Role::Worker(_)) {
+                flags |= PF_WQ_WORKER;
+            }
+        }
+    }
+    if !task.may_be_moved() {
+        flags |= PF_NO_SETAFFINITY;
     }
     flags
 }

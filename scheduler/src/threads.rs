@@ -19,15 +19,6 @@ pub fn start(thread: Arc<Thread>, nice: Nice, policy: Policy) -> Option<()> {
     Some(())
 }
 
-/// A thread of the kernel's own that runs `main`. `None` without memory.
-#[must_use]
-pub fn spawn(main: impl FnOnce() + Send + 'static) -> Option<Arc<Thread>> {
-    let stack = memory::KernelStack::new()?;
-    let thread = Arc::new(Thread::new(Box::new(stack), 0, Box::new(main)));
-    start(thread.clone(), Nice::clamped(0), Policy::Normal)?;
-    Some(thread)
-}
-
 /// Ends the running thread. Its memory goes once its last reference does, after it has left its stack.
 pub fn exit_thread() -> ! {
     loop {
