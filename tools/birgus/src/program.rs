@@ -117,7 +117,7 @@ pub fn cause(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let error = lines().find_map(|line| line.strip_prefix("E: "));
-    error.or(lines().last()).unwrap_or("it does not say why").to_owned()
+    error.or(lines().next_back()).unwrap_or("it does not say why").to_owned()
 }
 
 /// The last lines of what a program said.

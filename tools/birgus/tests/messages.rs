@@ -72,7 +72,7 @@ fn folders_that_cannot_be_read() {
     let place = Place::new("unreadable");
     let folder = place.0.join("root/shut");
     fs::create_dir_all(&folder).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read_dir(&folder).is_ok() {
         // The superuser reads everything.
         return;
