@@ -3,7 +3,7 @@
 //! The machine's own sources say where its mirror is, so no host name stands here; its `apt.conf` (proxies) stays in force. Lists and
 //! packages go to the cache, so that neither the superuser is needed nor the machine's state touched.
 
-use crate::paths::{Paths, create_folder};
+use crate::paths::{Lock, Paths, create_folder, explain_full, part_of};
 use crate::program::{Program, exists};
 use crate::say;
 use anyhow::{Context, Result, bail};
@@ -44,6 +44,8 @@ fn main_archive(line: &str) -> Option<&str> {
 pub struct Apt {
     folder: PathBuf,
     suite: String,
+    /// One of a cache at a time: apt itself refuses a second one, instead of waiting.
+    _lock: Lock,
     /// `deb`, or `deb-src` for packages' sources.
     kind: &'static str,
 }
@@ -51,19 +53,21 @@ pub struct Apt {
 impl Apt {
     /// The apt of one suite, its lists no older than a day.
     pub fn of_suite(paths: &Paths, suite: &str) -> Result<Self> {
-        Self::of_kind(suite, "deb", paths.cache_folder(&format!("apt/{suite}"))?)
+        Self::of_kind(paths, suite, "deb", suite)
     }
 
     /// The same for packages' sources.
     pub fn of_sources(paths: &Paths, suite: &str) -> Result<Self> {
-        Self::of_kind(suite, "deb-src", paths.cache_folder(&format!("apt/{suite}-sources"))?)
+        Self::of_kind(paths, suite, "deb-src", &format!("{suite}-sources"))
     }
 
-    fn of_kind(suite: &str, kind: &'static str, folder: PathBuf) -> Result<Self> {
+    fn of_kind(paths: &Paths, suite: &str, kind: &'static str, name: &str) -> Result<Self> {
+        let folder = paths.cache_folder(&format!("apt/{name}"))?;
+        let _lock = paths.lock(&format!("apt-{name}"))?;
         for name in ["lists/partial", "cache/archives/partial", "packages"] {
             create_folder(&folder.join(name))?;
         }
-        let apt = Self { folder, suite: suite.to_owned(), kind };
+        let apt = Self { folder, suite: suite.to_owned(), kind, _lock };
         apt.write_sources()?;
         apt.update()?;
         Ok(apt)
@@ -118,11 +122,8 @@ impl Apt {
 
     /// What keeps apt from fetching, in one line: a full disk says so itself, anything else is most often the network.
     fn explain(&self, error: anyhow::Error) -> anyhow::Error {
-        if format!("{error:#}").contains("No space left on device") {
-            anyhow::anyhow!("no space is left on the disk of {}", self.folder.display())
-        } else {
-            error.context(format!("the package lists of {} cannot be fetched; is there a network?", self.suite))
-        }
+        let lists = format!("the package lists of {} cannot be fetched; is there a network?", self.suite);
+        explain_full(error.context(lists), &self.folder.join("lists"))
     }
 
     /// What a package depends on, by name.
@@ -137,8 +138,20 @@ impl Apt {
         Ok(text.lines().filter_map(|line| line.split('|').nth(1)).map(|version| version.trim().to_owned()).collect())
     }
 
-    /// Fetches a package (`NAME` or `NAME=VERSION`) and unpacks it below `to`.
+    /// Fetches a package (`NAME` or `NAME=VERSION`) and makes the folder `to` of it: whole, or not at all.
     pub fn unpack(&self, package: &str, to: &Path) -> Result<()> {
+        let part = part_of(to)?;
+        create_folder(&part)?;
+        let done = self.unpack_into(package, &part).and_then(|()| {
+            // What an earlier try left.
+            let _ = fs::remove_dir_all(to);
+            fs::rename(&part, to).with_context(|| format!("cannot rename to {}", to.display()))
+        });
+        let _ = fs::remove_dir_all(&part);
+        done.map_err(|error| explain_full(error, to))
+    }
+
+    fn unpack_into(&self, package: &str, to: &Path) -> Result<()> {
         let _step = say::step(format!("fetching {package}"));
         let folder =
             self.folder.join("packages").join(format!("{}.{}", package.replace(['=', '/'], "_"), std::process::id()));

@@ -6,9 +6,8 @@ use crate::paths::Paths;
 use crate::program::Program;
 use crate::{say, target};
 use anyhow::{Context, Result, bail};
-use object::Object;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 /// What no artifact depends on.
@@ -97,13 +96,6 @@ pub fn kernel(paths: &Paths, profile: Profile) -> Result<Built> {
     Ok(built)
 }
 
-/// Whether an ELF file has the section that only Birgus reserves.
-pub fn has_symbol_section(image: &Path) -> Result<bool> {
-    let bytes = std::fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
-    let elf = object::File::parse(&*bytes).with_context(|| format!("{} is not an ELF file", image.display()))?;
-    Ok(elf.section_by_name(ksyms_format::SECTION).is_some())
-}
-
 /// Runs cargo: with its own progress on a terminal, else in silence unless it fails.
 fn cargo(paths: &Paths, what: &str, arguments: &[&str]) -> Result<()> {
     let program = Program::new("cargo")
@@ -118,5 +110,5 @@ fn cargo(paths: &Paths, what: &str, arguments: &[&str]) -> Result<()> {
         return Ok(());
     }
     let _step = say::step(what);
-    program.quietly().with_context(|| format!("{what} failed"))
+    program.compile().with_context(|| format!("{what} failed"))
 }

@@ -58,12 +58,12 @@ impl Program {
             .with_context(|| format!("cannot run {}", self.name))
     }
 
-    /// Runs it in silence; its standard output. On failure the error holds the end of what it said.
+    /// Runs it in silence; its standard output. On failure the error holds the one line that says most.
     pub fn text(self) -> Result<String> {
         let name = self.name.clone();
         let output = self.output()?;
         if !output.status.success() {
-            bail!("{name} failed ({}):\n{}", output.status, tail(&output.stderr, 20));
+            bail!("{name} failed ({}): {}", output.status, cause(&output.stderr));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -71,6 +71,16 @@ impl Program {
     /// Runs it in silence.
     pub fn quietly(self) -> Result<()> {
         self.text().map(drop)
+    }
+
+    /// Runs a compiler in silence. On failure the error holds the end of what it said: one line would not do.
+    pub fn compile(self) -> Result<()> {
+        let name = self.name.clone();
+        let output = self.output()?;
+        if !output.status.success() {
+            bail!("{name} failed ({}):\n{}", output.status, tail(&output.stderr, 20));
+        }
+        Ok(())
     }
 
     /// Runs it in silence, with files as its standard input and output.
@@ -81,7 +91,7 @@ impl Program {
         let child = self.command.spawn().map_err(|error| missing(&self.name, &error))?;
         let output = child.wait_with_output().with_context(|| format!("cannot run {}", self.name))?;
         if !output.status.success() {
-            bail!("{} failed ({}): {}", self.name, output.status, tail(&output.stderr, 20));
+            bail!("{} failed ({}): {}", self.name, output.status, cause(&output.stderr));
         }
         Ok(())
     }
@@ -102,6 +112,14 @@ fn missing(name: &str, error: &std::io::Error) -> anyhow::Error {
     }
 }
 
+/// Of what a program said as it failed, the line that says why: apt's and mmdebstrap's first error, else the last line that there is.
+pub fn cause(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let error = lines().find_map(|line| line.strip_prefix("E: "));
+    error.or(lines().next_back()).unwrap_or("it does not say why").to_owned()
+}
+
 /// The last lines of what a program said.
 pub fn tail(bytes: &[u8], lines: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -113,4 +131,20 @@ pub fn tail(bytes: &[u8], lines: usize) -> String {
 pub fn exists(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cause;
+
+    #[test]
+    fn the_line_that_says_why() {
+        let apt = b"Ign:1 http://m bookworm InRelease\nE: Failed to fetch http://m  Could not connect\nE: Some index files failed\n";
+        assert_eq!(cause(apt), "Failed to fetch http://m  Could not connect");
+        assert_eq!(
+            cause(b"reading\n\n xz: (stdin): File format not recognized \n\n"),
+            "xz: (stdin): File format not recognized"
+        );
+        assert_eq!(cause(b""), "it does not say why");
+    }
 }

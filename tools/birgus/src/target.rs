@@ -80,7 +80,7 @@ fn build(paths: &Paths) -> Result<()> {
         // As rustup's libraries are: a kernel linked with LTO needs their bitcode too.
         .variable("RUSTFLAGS", "-Cembed-bitcode=yes")
         .without_variable("CARGO_BUILD_TARGET")
-        .quietly();
+        .compile();
     drop(link);
     built?;
     install(&scratch.join("output").join(NAME).join("release/deps"), &libraries(&sysroot))
@@ -99,6 +99,10 @@ fn fetch_source(paths: &Paths, version: &str) -> Result<PathBuf> {
     if !library.exists() {
         create_folder(&folder)?;
         let apt = Apt::of_suite(paths, SUITE)?;
+        // Somebody may have fetched it while this one waited.
+        if library.exists() {
+            return Ok(library);
+        }
         let versions = apt.versions("rust-src")?;
         let same = |candidate: &&String| candidate.split(['+', '-', '~']).next() == Some(version);
         let Some(package) = versions.iter().find(same) else {

@@ -4,7 +4,7 @@ use super::cpio::{Attributes, Kind, Shared, Writer};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 /// How a file is compressed, by its first bytes.
@@ -46,17 +46,41 @@ pub fn expand(from: &mut dyn io::BufRead, to: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
+/// What a library says of damage is of no use to anybody; what the disk says is.
+fn damaged(error: anyhow::Error, from: &Path, compression: Compression) -> anyhow::Error {
+    let is_disk = |cause: &(dyn std::error::Error + 'static)| {
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        !matches!(
+            kind,
+            None | Some(
+                io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::InvalidData
+                    | io::ErrorKind::InvalidInput
+                    | io::ErrorKind::Other
+            )
+        )
+    };
+    if compression == Compression::None || error.chain().any(is_disk) {
+        return error.context(format!("cannot expand {}", from.display()));
+    }
+    anyhow::anyhow!("{} is cut short or damaged: it cannot be expanded as {compression:?}", from.display())
+}
+
 /// Copies a cpio archive, expanded.
 pub fn cpio_to_cpio(from: &Path, to: &Path) -> Result<()> {
     let file = File::open(from).with_context(|| format!("cannot open {}", from.display()))?;
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut part = BufWriter::with_capacity(1 << 20, File::create(to)?);
-    expand(&mut reader, &mut part).with_context(|| format!("cannot expand {}", from.display()))?;
+    let compression = Compression::of(reader.fill_buf().with_context(|| format!("cannot read {}", from.display()))?);
+    if let Err(error) = expand(&mut reader, &mut part) {
+        return Err(damaged(error, from, compression));
+    }
     part.flush()?;
     drop(part);
-    let mut start = [0; 6];
-    File::open(to)?.read_exact(&mut start).with_context(|| format!("{} is empty", from.display()))?;
-    ensure!(start == *b"070701" || start == *b"070702", "{} is not a cpio archive of format newc", from.display());
+    let mut start = Vec::new();
+    File::open(to)?.take(6).read_to_end(&mut start)?;
+    ensure!(!start.is_empty(), "{} is empty", from.display());
+    ensure!(start == b"070701" || start == b"070702", "{} is not a cpio archive of format newc", from.display());
     // Another archive follows: kernels look for it at a multiple of 4.
     let length = std::fs::metadata(to)?.len();
     File::options().write(true).open(to)?.set_len(length.next_multiple_of(512))?;

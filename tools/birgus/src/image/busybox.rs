@@ -84,8 +84,12 @@ fn binary(paths: &Paths) -> Result<PathBuf> {
     let folder = paths.cache.join("busybox");
     let binary = folder.join("bin/busybox");
     if !binary.exists() {
-        create_folder(&folder)?;
-        Apt::of_suite(paths, SUITE)?.unpack("busybox-static", &folder)?;
+        create_folder(&paths.cache)?;
+        let apt = Apt::of_suite(paths, SUITE)?;
+        // Somebody may have fetched it while this one waited.
+        if !binary.exists() {
+            apt.unpack("busybox-static", &folder)?;
+        }
         ensure!(binary.exists(), "package busybox-static has no bin/busybox");
     }
     Ok(binary)

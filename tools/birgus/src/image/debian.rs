@@ -2,8 +2,8 @@
 
 use super::archive;
 use crate::apt::{self, SUITE};
-use crate::paths::Paths;
-use crate::program::{Program, exists, tail};
+use crate::paths::{Paths, part_of};
+use crate::program::{Program, cause, exists};
 use crate::say;
 use anyhow::{Result, bail, ensure};
 use std::fs;
@@ -28,7 +28,7 @@ pub fn build(paths: &Paths, packages: &[String], to: &Path) -> Result<()> {
         let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
         ensure!(!package.is_empty() && package.bytes().all(fine), "'{package}' is not the name of a package");
     }
-    let tar = paths.cache_folder("roots")?.join(format!("debian.{}.tar", std::process::id()));
+    let tar = part_of(&paths.cache_folder("roots")?.join("debian.tar"))?;
     let built = bootstrap(packages, &tar).and_then(|()| {
         let _step = say::step("converting the root to cpio");
         archive::tar_to_cpio(&tar, to)
@@ -45,15 +45,21 @@ fn bootstrap(packages: &[String], tar: &Path) -> Result<()> {
     ));
     let modes: &[&str] =
         if rustix::process::geteuid().is_root() { &["root", "unshare"] } else { &["unshare", "fakechroot"] };
-    let mut said = String::new();
+    let mut said: Vec<String> = Vec::new();
     for mode in modes {
         let output = command(mode, packages, tar)?.output()?;
         if output.status.success() {
             return Ok(());
         }
-        said.push_str(&format!("in mode {mode}:\n{}\n", tail(&output.stderr, 12)));
+        let cause = cause(&output.stderr);
+        if !said.contains(&cause) {
+            said.push(cause);
+        }
     }
-    bail!("mmdebstrap could not build the root; it needs the network and the packages' right names\n{said}")
+    bail!(
+        "mmdebstrap could not build the root; it needs the network and the packages' right names: {}",
+        said.join("; ")
+    )
 }
 
 fn command(mode: &str, packages: &[String], tar: &Path) -> Result<Program> {

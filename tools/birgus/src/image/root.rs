@@ -78,7 +78,14 @@ impl Root {
         }
         let file = paths.cache_folder("roots")?.join(format!("{name}.cpio"));
         if !file.exists() {
-            replace_file(&file, |part| self.build(paths, part)).with_context(|| format!("the root {self}"))?;
+            if let Self::Packed(_, root) = self {
+                root.archive(paths)?;
+            }
+            // Whoever wants the same root waits, and then finds it.
+            let _lock = paths.lock(&format!("root-{name}"))?;
+            if !file.exists() {
+                replace_file(&file, |part| self.build(paths, part)).with_context(|| format!("the root {self}"))?;
+            }
         }
         Ok((file, name))
     }
@@ -153,19 +160,22 @@ impl std::fmt::Display for Root {
 
 fn of_path(path: &Path) -> Result<String> {
     let path = path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?;
-    Ok(Fingerprint::default().tree(&path, &[])?.finish())
+    let tree = Fingerprint::default().tree(&path, &[]);
+    Ok(tree.context("a root must be readable to be packed")?.finish())
 }
 
 /// Roots from folders change all the time: only the last few days' are kept.
 fn forget_older(paths: &Paths, prefix: &str) -> Result<()> {
     const KEPT: std::time::Duration = std::time::Duration::from_secs(3 * 24 * 3600);
-    for folder in ["roots", "initrds"] {
+    for folder in ["roots", "initrds", "locks"] {
         for entry in std::fs::read_dir(paths.cache_folder(folder)?)?.flatten() {
             let old = entry
                 .metadata()
                 .and_then(|metadata| metadata.modified())
                 .is_ok_and(|time| time.elapsed().is_ok_and(|age| age > KEPT));
-            if old && entry.file_name().to_string_lossy().starts_with(prefix) {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if old && name.strip_prefix("root-").unwrap_or(&name).starts_with(prefix) {
                 let _ = std::fs::remove_file(entry.path());
             }
         }

@@ -5,6 +5,8 @@ use super::options::Request;
 use crate::artifacts::{self, Profile};
 use crate::paths::Paths;
 use anyhow::{Context, Result, ensure};
+use object::read::elf::{ElfFile64, ProgramHeader};
+use object::{Endianness, Object};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -80,13 +82,29 @@ impl Kernel {
 /// Tells Linux from Birgus by the boot header of a bzImage, or by a section that only Birgus has.
 fn family(image: &Path) -> Result<Family> {
     let file = File::open(image).with_context(|| format!("cannot open the kernel {}", image.display()))?;
+    ensure!(file.metadata()?.is_file(), "{} is not a file, and so no kernel", image.display());
     let mut magic = [0; 4];
-    (&file).read_exact(&mut magic).with_context(|| format!("{} is too short for a kernel", image.display()))?;
-    if magic == *b"\x7fELF" {
-        return Ok(if artifacts::has_symbol_section(image)? { Family::Birgus } else { Family::Linux });
+    let long_enough = (&file).read_exact(&mut magic).is_ok();
+    if long_enough && magic == *b"\x7fELF" {
+        return family_of_elf(image);
     }
     // Linux's boot protocol: "HdrS" at 0x202.
     let known = file.read_exact_at(&mut magic, 0x202).is_ok() && magic == *b"HdrS";
-    ensure!(known, "{} is neither an ELF file nor a bzImage", image.display());
+    ensure!(known, "{} is no kernel: neither an ELF file nor a bzImage", image.display());
     Ok(Family::Linux)
+}
+
+/// A kernel's ELF file says where QEMU is to enter it, in a note of Xen's (PVH); a program's does not.
+fn family_of_elf(image: &Path) -> Result<Family> {
+    const ENTRY: object::elf::NoteType = object::elf::NoteType(18);
+    let bytes = std::fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
+    let damaged = || format!("{} is no kernel: a damaged ELF file", image.display());
+    let elf = ElfFile64::<Endianness>::parse(&*bytes).with_context(damaged)?;
+    let mut notes = elf.elf_program_headers().iter().filter_map(|header| header.notes(elf.endian(), &*bytes).ok()?);
+    let enters = notes.any(|mut notes| {
+        core::iter::from_fn(|| notes.next().ok().flatten())
+            .any(|note| note.name() == b"Xen" && note.n_type(elf.endian()) == ENTRY)
+    });
+    ensure!(enters, "{} is no kernel: an ELF file without a PVH entry", image.display());
+    Ok(if elf.section_by_name(ksyms_format::SECTION).is_some() { Family::Birgus } else { Family::Linux })
 }

@@ -3,7 +3,7 @@
 use crate::apt::{Apt, SUITE};
 use crate::fingerprint::Fingerprint;
 use crate::image::archive;
-use crate::paths::{Paths, create_folder, replace_file};
+use crate::paths::{Paths, replace_file};
 use crate::program::{Program, tail};
 use crate::say;
 use anyhow::{Context, Result, ensure};
@@ -22,24 +22,25 @@ pub fn fetch(paths: &Paths) -> Result<PathBuf> {
         return Ok(image);
     }
     let apt = Apt::of_suite(paths, SUITE)?;
+    // Somebody may have fetched it while this one waited.
+    if let Some(image) = image_in(&folder) {
+        return Ok(image);
+    }
     let dependencies = apt.dependencies("linux-image-amd64")?;
     let package = dependencies
         .iter()
         .find(|name| name.starts_with("linux-image-"))
         .context("linux-image-amd64 names no image")?;
-    let part = folder.join(format!("part.{}", std::process::id()));
-    create_folder(&part)?;
-    apt.unpack(package, &part)?;
-    let done = folder.join(package);
-    if fs::rename(&part, &done).is_err() {
-        fs::remove_dir_all(&part)?;
-    }
+    apt.unpack(package, &folder.join(package))?;
     image_in(&folder).with_context(|| format!("{package} has no image"))
 }
 
 fn image_in(folder: &Path) -> Option<PathBuf> {
     let mut versions: Vec<PathBuf> = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
-    versions.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("linux-image-")));
+    versions.retain(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("linux-image-") && !name.ends_with(".part")
+    });
     versions.sort();
     let boot = fs::read_dir(versions.pop()?.join("boot")).ok()?;
     boot.flatten().map(|entry| entry.path()).find(|path| version_of(path).is_some())
