@@ -39,7 +39,9 @@ mod wake;
 pub mod watchdog;
 
 pub use accounting::{load_average, threads_started};
-pub use clock::{clock, publish_to as publish_clock_to, realtime, set_clock, set_realtime};
+pub use clock::{
+    clock, monotonic_coarse, publish_to as publish_clock_to, realtime, realtime_coarse, set_clock, set_realtime,
+};
 pub use cpus::{Chip, CpuStatistics, become_idle_thread, cpu_count, idle, start_cpus, statistics};
 pub use remote::{Request, call, give_back_kept, remote_interrupt, set_remote_interrupt};
 pub use run::{

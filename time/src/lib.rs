@@ -5,9 +5,9 @@
 //! and nearly all cancelled.
 //!
 //! **Model.**
-//! - [`Ratio`] turns counts of one rate into counts of another by a multiplication of 128 bits and a shift, so that no
-//!   interval that a machine can live through overflows. [`Clock`] is a ratio with a base and the offsets of the other
-//!   clocks from the monotonic one; it is also what the vDSO's page ([`vvar`]) holds, so both sides compute with the same code.
+//! - [`Moment`] is an instant as a binary fraction of seconds, which cycles become by one multiplication, and which becomes
+//!   seconds by none. [`Clock`] is a rate and what each clock showed at a base; it is also what the vDSO's page ([`vvar`])
+//!   holds, so both sides compute with the same code.
 //! - Inside the kernel an instant is `u64` nanoseconds of the monotonic clock since boot. [`Timespec`] is what user space
 //!   means; whatever Linux answers with EINVAL is `None` here, and what it saturates saturates.
 //! - [`TimerQueue`] holds high-resolution timers, ordered by deadline; one per CPU. [`TimerWheel`] holds coarse time-outs,
@@ -33,8 +33,8 @@ mod calendar;
 mod clock;
 mod interval;
 mod load_average;
+mod moment;
 mod queue;
-mod ratio;
 mod slots;
 mod timespec;
 pub mod vvar;
@@ -44,8 +44,8 @@ pub use calendar::CivilTime;
 pub use clock::Clock;
 pub use interval::{Interval, Start};
 pub use load_average::{LOAD_PERIOD_TICKS, LoadAverage};
+pub use moment::Moment;
 pub use queue::{Room, RoomWanted, TimerQueue};
-pub use ratio::Ratio;
 pub use slots::TimerId;
 pub use timespec::Timespec;
 pub use wheel::TimerWheel;

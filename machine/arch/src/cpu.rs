@@ -159,21 +159,19 @@ pub fn preempt_increment() {
 /// Takes one guard from the preempt word; true where nothing holds off a wanted reschedule any more.
 #[inline(always)]
 pub fn preempt_decrement() -> bool {
-    let wanted: u8;
     // SAFETY: as `preempt_add`.
-    unsafe { asm!("dec dword ptr gs:[{1}]", "setz {0}", out(reg_byte) wanted, const PREEMPT, options(nostack)) };
-    wanted != 0
+    unsafe { asm!("dec dword ptr gs:[{1}]", "jz {0}", label { return true }, const PREEMPT, options(nostack)) };
+    false
 }
 
 /// Takes `amount` from the preempt word; true where nothing holds off a wanted reschedule any more.
 #[inline(always)]
 pub fn preempt_subtract(amount: u32) -> bool {
-    let wanted: u8;
     // SAFETY: as `preempt_add`.
     unsafe {
-        asm!("sub dword ptr gs:[{2}], {1:e}", "setz {0}", out(reg_byte) wanted, in(reg) amount, const PREEMPT, options(nostack))
+        asm!("sub dword ptr gs:[{2}], {1:e}", "jz {0}", label { return true }, in(reg) amount, const PREEMPT, options(nostack))
     };
-    wanted != 0
+    false
 }
 
 /// Asks this CPU to reschedule at the next chance.

@@ -23,8 +23,10 @@ const MOST: usize = 32 << 10;
 
 /// A process that sleeps, whose memory is as this one's.
 fn other() -> Result<i32, Trouble> {
-    fork(|| loop {
-        unsafe { libc::pause() };
+    fork(|| {
+        loop {
+            unsafe { libc::pause() };
+        }
     })
 }
 
@@ -69,10 +71,18 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
     };
     let (once, twice) = (slope(|row| row.1), slope(|row| row.2));
     lab.control("each further KiB by pipe", twice, "instructions").above(0, "bytes are copied");
-    lab.mechanism("each further KiB by process_vm_readv", once, "instructions").at_most(times(0.75, "each further KiB by pipe"), "one copy instead of two");
+    lab.mechanism("each further KiB by process_vm_readv", once, "instructions")
+        .at_most(times(0.75, "each further KiB by pipe"), "one copy instead of two");
     lab.control("32 KiB by pipe", measured[4].2, "instructions");
-    lab.mechanism("32 KiB by process_vm_readv", measured[4].1, "instructions").below(times(0.9, "32 KiB by pipe"), "one copy instead of two");
-    let line = |which: fn(&(usize, f64, f64)) -> f64| measured.iter().map(|row| (row.0 as f64 / 1024.0, which(row))).collect();
-    lab.chart("Cost by size", ("KiB", "instructions"), ("process_vm_readv", line(|row| row.1)), ("pipe", line(|row| row.2)));
+    lab.mechanism("32 KiB by process_vm_readv", measured[4].1, "instructions")
+        .below(times(0.9, "32 KiB by pipe"), "one copy instead of two");
+    let line =
+        |which: fn(&(usize, f64, f64)) -> f64| measured.iter().map(|row| (row.0 as f64 / 1024.0, which(row))).collect();
+    lab.chart(
+        "Cost by size",
+        ("KiB", "instructions"),
+        ("process_vm_readv", line(|row| row.1)),
+        ("pipe", line(|row| row.2)),
+    );
     Ok(())
 }

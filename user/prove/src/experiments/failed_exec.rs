@@ -29,7 +29,8 @@ fn executed(path: &'static CStr) -> Result<String, Trouble> {
         libc::execve(path.as_ptr(), words.as_ptr(), [null()].as_ptr());
         let errno = last_error().0;
         memory.push(7);
-        let unharmed = memory.iter().all(|byte| *byte == 7) && libc::fcntl(descriptor, libc::F_GETFD) == libc::FD_CLOEXEC;
+        let unharmed =
+            memory.iter().all(|byte| *byte == 7) && libc::fcntl(descriptor, libc::F_GETFD) == libc::FD_CLOEXEC;
         if unharmed { errno } else { 98 }
     })?;
     Ok(match libc::WEXITSTATUS(wait(child)?) {

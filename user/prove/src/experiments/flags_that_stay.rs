@@ -47,9 +47,11 @@ fn turned(bits: u64) -> Result<(u64, String), Trouble> {
 
 fn run(lab: &mut Lab) -> Result<(), Trouble> {
     let (kernels, own) = lab.pair(|| turned(INTERRUPTS | IO_LEVEL), || turned(CARRY | DIRECTION))?;
-    lab.mechanism("interrupt flag and I/O level that changed", format!("{:#x}", kernels.0), "").equals("0x0", "they are the kernel's");
+    lab.mechanism("interrupt flag and I/O level that changed", format!("{:#x}", kernels.0), "")
+        .equals("0x0", "they are the kernel's");
     lab.mechanism("what popf earned", kernels.1, "").equals("no signal", "it is not privileged");
-    lab.control("carry and direction flag that changed", format!("{:#x}", own.0), "").equals("0x401", "they are the program's");
+    lab.control("carry and direction flag that changed", format!("{:#x}", own.0), "")
+        .equals("0x401", "they are the program's");
     lab.control("what that popf earned", own.1, "").equals("no signal", "it is not privileged");
     Ok(())
 }

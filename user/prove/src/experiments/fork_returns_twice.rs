@@ -57,8 +57,10 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
     let (forked, asked) = lab.pair(|| returns(fork), || returns(libc::getpid))?;
     lab.mechanism("returns of fork", forked.count, "returns").equals(2, "there are two tasks then");
     lab.mechanism("its answer to the child", forked.childs, "").equals(0, "so that the child knows what it is");
-    lab.mechanism("parents that were told the child's number", i32::from(forked.told), "").equals(1, "else it could not wait for it");
-    lab.mechanism("children that found a local variable as it was", i32::from(forked.same), "").equals(1, "memory was copied");
+    lab.mechanism("parents that were told the child's number", i32::from(forked.told), "")
+        .equals(1, "else it could not wait for it");
+    lab.mechanism("children that found a local variable as it was", i32::from(forked.same), "")
+        .equals(1, "memory was copied");
     lab.control("returns of getpid", asked.count, "returns").equals(1, "as any function");
     Ok(())
 }

@@ -46,6 +46,7 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
     let (count, first) = (interrupts.len(), list(&interrupts[..interrupts.len().min(8)]));
     lab.mechanism("gates that let a program in", first, "").equals("3, 4, 128", "breakpoint, overflow, the old door");
     lab.mechanism("gates that refuse it", 256 - count, "of 256").equals(253, "their level is the kernel's");
-    lab.control("loads of the same bytes that are refused", 256 - loads.len(), "of 256").equals(0, "a register is the program's");
+    lab.control("loads of the same bytes that are refused", 256 - loads.len(), "of 256")
+        .equals(0, "a register is the program's");
     Ok(())
 }

@@ -67,6 +67,7 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
     lab.mechanism("its device is another", i32::from(mounted.other_device), "").equals(1, "it is another file system");
     lab.mechanism("the folder after umount", mounted.after, "").equals("below", "it was only covered");
     lab.control("the folder without mounting", plain.during, "").equals("below, made", "nothing covers it");
-    lab.control("its device is another, without mounting", i32::from(plain.other_device), "").equals(0, "it is the same file system");
+    lab.control("its device is another, without mounting", i32::from(plain.other_device), "")
+        .equals(0, "it is the same file system");
     Ok(())
 }

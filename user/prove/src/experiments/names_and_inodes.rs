@@ -73,9 +73,11 @@ fn seen(linked: bool) -> Result<Seen, Trouble> {
 
 fn run(lab: &mut Lab) -> Result<(), Trouble> {
     let (linked, copied) = lab.pair(|| seen(true), || seen(false))?;
-    lab.mechanism("names with the same inode", i32::from(linked.same), "").equals(1, "link makes a name and nothing else");
+    lab.mechanism("names with the same inode", i32::from(linked.same), "")
+        .equals(1, "link makes a name and nothing else");
     lab.mechanism("names that it counts", linked.names, "names").equals(2, "both");
-    lab.mechanism("the second name shows what was written by the first", linked.through, "").equals(7, "it is one file");
+    lab.mechanism("the second name shows what was written by the first", linked.through, "")
+        .equals(7, "it is one file");
     lab.mechanism("what can be read when no name is left", linked.left, "").equals(7, "a descriptor is open");
     lab.mechanism("names that it counts then", linked.names_left, "names").equals(0, "only the descriptor holds it");
     lab.control("two files with the same inode", i32::from(copied.same), "").equals(0, "each has its own");

@@ -50,7 +50,13 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
             .at_least(PAGES, "all, touched or not")
             .at_most(PAGES + 128, "all, touched or not");
     }
-    let line = |which: fn(&(usize, i64, i64)) -> i64| measured.iter().map(|row| (row.0 as f64, which(row) as f64)).collect();
-    lab.chart("Sizes of a process", ("pages touched", "pages"), ("resident", line(|row| row.1)), ("mapped", line(|row| row.2)));
+    let line =
+        |which: fn(&(usize, i64, i64)) -> i64| measured.iter().map(|row| (row.0 as f64, which(row) as f64)).collect();
+    lab.chart(
+        "Sizes of a process",
+        ("pages touched", "pages"),
+        ("resident", line(|row| row.1)),
+        ("mapped", line(|row| row.2)),
+    );
     Ok(())
 }

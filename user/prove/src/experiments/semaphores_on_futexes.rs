@@ -71,9 +71,17 @@ fn taken() -> Result<(Steps, Steps), Trouble> {
 
 fn run(lab: &mut Lab) -> Result<(), Trouble> {
     let (free, taken) = lab.pair(free, taken)?;
-    lab.mechanism("calls of a post with nobody waiting", free.0.calls, &format!("of {} instructions", free.0.instructions)).equals(0, "the count says so");
-    lab.mechanism("calls of a wait on a free one", free.1.calls, &format!("of {} instructions", free.1.instructions)).equals(0, "the count says so");
-    lab.control("futex calls of a post with somebody waiting", taken.0.futexes, &format!("of {} calls", taken.0.calls)).at_least(1, "it must be woken");
-    lab.control("futex calls of a wait on a taken one", taken.1.futexes, &format!("of {} calls", taken.1.calls)).at_least(1, "it must sleep");
+    lab.mechanism(
+        "calls of a post with nobody waiting",
+        free.0.calls,
+        &format!("of {} instructions", free.0.instructions),
+    )
+    .equals(0, "the count says so");
+    lab.mechanism("calls of a wait on a free one", free.1.calls, &format!("of {} instructions", free.1.instructions))
+        .equals(0, "the count says so");
+    lab.control("futex calls of a post with somebody waiting", taken.0.futexes, &format!("of {} calls", taken.0.calls))
+        .at_least(1, "it must be woken");
+    lab.control("futex calls of a wait on a taken one", taken.1.futexes, &format!("of {} calls", taken.1.calls))
+        .at_least(1, "it must sleep");
     Ok(())
 }

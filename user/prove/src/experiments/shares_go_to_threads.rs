@@ -49,7 +49,11 @@ fn share(threads: usize) -> Result<f64, Trouble> {
 
 fn run(lab: &mut Lab) -> Result<(), Trouble> {
     let (three, one) = lab.pair(|| share(3), || share(1))?;
-    lab.mechanism("share of the process with three threads", three, "%").at_least(70, "three of four tasks").at_most(80, "three of four tasks");
-    lab.control("share of a process with one thread", one, "%").at_least(45, "one of two tasks").at_most(55, "one of two tasks");
+    lab.mechanism("share of the process with three threads", three, "%")
+        .at_least(70, "three of four tasks")
+        .at_most(80, "three of four tasks");
+    lab.control("share of a process with one thread", one, "%")
+        .at_least(45, "one of two tasks")
+        .at_most(55, "one of two tasks");
     Ok(())
 }

@@ -27,7 +27,11 @@ fn area(address: usize) -> Result<String, Trouble> {
         })
     };
     let line = text.lines().find(holds).unwrap_or_default();
-    Ok(line.split_whitespace().nth(5).map_or("an area without a name", |name| if name.starts_with('[') { name } else { "a file" }).to_owned())
+    Ok(line
+        .split_whitespace()
+        .nth(5)
+        .map_or("an area without a name", |name| if name.starts_with('[') { name } else { "a file" })
+        .to_owned())
 }
 
 fn run(lab: &mut Lab) -> Result<(), Trouble> {
@@ -47,7 +51,8 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
         let (found, _) = lab.pair(|| area(address), || area(&raw const *piece as usize))?;
         lab.mechanism(format!("{name} is in"), found, "").equals("[stack]", "exec put it there");
         let (above, _) = lab.pair(|| Ok(address > below), || Ok(&raw const *piece as usize > below))?;
-        lab.mechanism(format!("{name} is above the program's frames"), i32::from(above), "").equals(1, "it was there first");
+        lab.mechanism(format!("{name} is above the program's frames"), i32::from(above), "")
+            .equals(1, "it was there first");
     }
     let (_, heap) = lab.pair(|| Ok(String::new()), || area(&raw const *piece as usize))?;
     lab.control("a piece of the program's own is in", heap, "").equals("[heap]", "the program asked for it");

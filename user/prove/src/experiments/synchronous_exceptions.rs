@@ -11,8 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 pub const EXPERIMENT: Experiment = Experiment {
     subject: Subject::KernelAndUserMode,
-    claim: "Exceptions are synchronous: they come at the same instruction each time. Interrupts are not."
-    ,
+    claim: "Exceptions are synchronous: they come at the same instruction each time. Interrupts are not.",
     experiment: "A loop with an undefined instruction among forty others is turned thirty times, and the handler notes where each signal interrupted it. The \
         control is the same loop without that instruction, interrupted by a timer's signals thirty times.",
     expected: "An exception is a result of the instruction that is executed. An interrupt comes from outside, between any two instructions, so its places are \

@@ -2,7 +2,9 @@
 
 pub mod children;
 pub mod faults;
+pub mod inside;
 pub mod steps;
+pub mod timeline;
 pub mod usage;
 pub mod work;
 
