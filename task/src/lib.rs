@@ -31,6 +31,7 @@ pub mod limits;
 pub mod machine;
 pub mod mapping;
 pub mod names;
+mod numbers;
 pub mod opened;
 pub mod priority;
 pub mod process;

@@ -6,9 +6,11 @@
 //!
 //! A process stays in the tree from fork until it has been waited for. Its number is free again when it has gone and no group
 //! or session is named by it.
+use crate::numbers::Numbers;
 use crate::process::Process;
 use crate::task::Task;
 use abi::Errno;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -40,8 +42,8 @@ pub(crate) struct Node {
 /// The tree itself; reached by [`lock`].
 #[derive(Debug)]
 pub struct Tree {
-    tasks: BTreeMap<Pid, Arc<Task>>,
-    nodes: BTreeMap<Pid, Node>,
+    tasks: Numbers<Arc<Task>>,
+    nodes: Numbers<Box<Node>>,
     /// Members of groups, and groups of sessions, as pairs in order.
     groups: BTreeSet<(Pid, Pid)>,
     sessions: BTreeSet<(Pid, Pid)>,
@@ -59,8 +61,8 @@ pub struct Tree {
 static TREE: SpinLock<Tree, Preempt> = SpinLock::new(
     Rank::Process,
     Tree {
-        tasks: BTreeMap::new(),
-        nodes: BTreeMap::new(),
+        tasks: Numbers::new(),
+        nodes: Numbers::new(),
         groups: BTreeSet::new(),
         sessions: BTreeSet::new(),
         reserved: BTreeSet::new(),
@@ -79,17 +81,17 @@ pub fn lock() -> SpinGuard<'static, Tree, Preempt> {
 
 /// The task with this number.
 pub fn find_task(tid: Pid) -> Option<Arc<Task>> {
-    lock().tasks.get(&tid).cloned()
+    lock().tasks.get(tid).cloned()
 }
 
 /// The process with this number, dead ones that nobody has waited for included.
 pub fn find_process(pid: Pid) -> Option<Arc<Process>> {
-    lock().nodes.get(&pid).map(|node| node.process.clone())
+    lock().nodes.get(pid).map(|node| node.process.clone())
 }
 
 /// The first task with a number of at least `from`.
 pub fn next_task(from: Pid) -> Option<Arc<Task>> {
-    lock().tasks.range(from..).next().map(|(_, task)| task.clone())
+    lock().tasks.first_from(from).map(|(_, task)| task.clone())
 }
 
 /// Shows every task to `look`, which takes no lock that is outside the tree's.
@@ -107,31 +109,31 @@ pub fn try_each_task(look: impl FnMut(&Task)) -> bool {
 /// The processes of a group.
 pub fn group_members(group: Pid) -> Vec<Arc<Process>> {
     let tree = lock();
-    tree.members(group).filter_map(|pid| tree.nodes.get(&pid)).map(|node| node.process.clone()).collect()
+    tree.members(group).filter_map(|pid| tree.nodes.get(pid)).map(|node| node.process.clone()).collect()
 }
 
 /// The first process with a number of at least `from`: for /proc, which goes through them one by one.
 pub fn next_process(from: Pid) -> Option<Arc<Process>> {
-    lock().nodes.range(from..).next().map(|(_, node)| node.process.clone())
+    lock().nodes.first_from(from).map(|(_, node)| node.process.clone())
 }
 
 /// The first thread of `process` with a number of at least `from`.
 pub fn next_thread(process: Pid, from: Pid) -> Option<Arc<Task>> {
     let tree = lock();
-    let tid = *tree.nodes.get(&process)?.threads.range(from..).next()?;
-    tree.tasks.get(&tid).cloned()
+    let tid = *tree.nodes.get(process)?.threads.range(from..).next()?;
+    tree.tasks.get(tid).cloned()
 }
 
 /// The first thread of a process, ended or not.
 pub fn leader(pid: Pid) -> Option<Arc<Task>> {
-    lock().nodes.get(&pid).map(|node| node.leader.clone())
+    lock().nodes.get(pid).map(|node| node.leader.clone())
 }
 
 /// As [`next_thread`], with a first thread that has ended before others.
 pub fn next_shown_thread(process: Pid, from: Pid) -> Option<Arc<Task>> {
     let tree = lock();
-    let node = tree.nodes.get(&process)?;
-    let running = node.threads.range(from..).next().and_then(|tid| tree.tasks.get(tid));
+    let node = tree.nodes.get(process)?;
+    let running = node.threads.range(from..).next().and_then(|&tid| tree.tasks.get(tid));
     let leader = Some(&node.leader).filter(|leader| leader.tid() >= from && leader.has_ended());
     match (leader, running) {
         (Some(leader), Some(running)) if leader.tid() < running.tid() => Some(leader.clone()),
@@ -142,13 +144,13 @@ pub fn next_shown_thread(process: Pid, from: Pid) -> Option<Arc<Task>> {
 /// The children of a process that one of its threads made, by number. Those of threads that have ended are the first's.
 pub fn children_of(task: &Task) -> Vec<Pid> {
     let tree = lock();
-    let Some(node) = tree.nodes.get(&task.process.pid) else { return Vec::new() };
+    let Some(node) = tree.nodes.get(task.process.pid) else { return Vec::new() };
     let mut children = Vec::new();
     let is_own = |child: &Node| {
         let maker = child.process.made_by.load(Ordering::Relaxed);
         maker == task.tid() || node.leader.tid() == task.tid() && !node.threads.contains(&maker)
     };
-    let own = node.children.iter().filter(|pid| tree.nodes.get(pid).is_some_and(is_own));
+    let own = node.children.iter().filter(|&&pid| tree.nodes.get(pid).is_some_and(|node| is_own(node)));
     for pid in own {
         if children.try_reserve(1).is_err() {
             break;
@@ -239,9 +241,9 @@ impl Tree {
     /// A free number, the next after the last one given.
     pub(crate) fn new_pid(&mut self) -> Result<Pid, Errno> {
         let used = |tree: &Self, pid: Pid| {
-            tree.tasks.contains_key(&pid)
+            tree.tasks.contains(pid)
                 || tree.reserved.contains(&pid)
-                || tree.nodes.contains_key(&pid)
+                || tree.nodes.contains(pid)
                 || tree.members(pid).next().is_some()
                 || tree.sessions.range((pid, 0)..=(pid, Pid::MAX)).next().is_some()
         };
@@ -261,11 +263,11 @@ impl Tree {
     }
 
     pub(crate) fn node(&self, pid: Pid) -> Option<&Node> {
-        self.nodes.get(&pid)
+        self.nodes.get(pid).map(|node| &**node)
     }
 
     pub(crate) fn task(&self, tid: Pid) -> Option<&Arc<Task>> {
-        self.tasks.get(&tid)
+        self.tasks.get(tid)
     }
 
     /// Adds a process with its first thread. Its group and session are those of `parent`; without one
@@ -273,8 +275,8 @@ impl Tree {
     pub(crate) fn add_process(&mut self, process: &Arc<Process>, first: &Arc<Task>, parent: Option<Pid>) {
         let pid = process.pid;
         let (group, session) =
-            parent.and_then(|parent| self.nodes.get(&parent)).map_or((0, 0), |node| (node.group, node.session));
-        if let Some(node) = parent.and_then(|parent| self.nodes.get_mut(&parent)) {
+            parent.and_then(|parent| self.nodes.get(parent)).map_or((0, 0), |node| (node.group, node.session));
+        if let Some(node) = parent.and_then(|parent| self.nodes.get_mut(parent)) {
             node.children.insert(pid);
         }
         let node = Node {
@@ -289,7 +291,7 @@ impl Tree {
         process.parent.store(node.parent, Ordering::Relaxed);
         process.group.store(group, Ordering::Relaxed);
         process.session.store(session, Ordering::Relaxed);
-        self.nodes.insert(pid, node);
+        self.nodes.insert(pid, Box::new(node));
         // Who is in group 0 is nobody's to ask; those that are there for good are not listed, or whoever goes through it would meet them.
         if !first.is_kernel_thread() {
             self.groups.insert((group, pid));
@@ -302,7 +304,7 @@ impl Tree {
     pub(crate) fn add_thread(&mut self, task: &Arc<Task>, creator: Option<Pid>) -> bool {
         self.tasks.insert(task.tid(), task.clone());
         *self.users.entry(task.process.uid.load(Ordering::Relaxed)).or_default() += 1;
-        if let Some(node) = self.nodes.get_mut(&task.process.pid) {
+        if let Some(node) = self.nodes.get_mut(task.process.pid) {
             node.threads.insert(task.tid());
         }
         task.process.signals.lock().thread_begins(task.tid(), creator)
@@ -310,9 +312,9 @@ impl Tree {
 
     /// Takes a thread out; true where it was the last of its process.
     pub(crate) fn remove_thread(&mut self, task: &Task) -> bool {
-        self.tasks.remove(&task.tid());
+        self.tasks.remove(task.tid());
         self.uncount(task.process.uid.load(Ordering::Relaxed));
-        self.nodes.get_mut(&task.process.pid).is_some_and(|node| {
+        self.nodes.get_mut(task.process.pid).is_some_and(|node| {
             node.threads.remove(&task.tid());
             node.threads.is_empty()
         })
@@ -330,7 +332,7 @@ impl Tree {
     /// A process's real user has changed (setuid(2)): its threads count against the new one.
     pub(crate) fn change_user(&mut self, process: &Process, uid: u32) {
         let old = process.uid.swap(uid, Ordering::Relaxed);
-        for _ in 0..self.nodes.get(&process.pid).map_or(0, |node| node.threads.len()) {
+        for _ in 0..self.nodes.get(process.pid).map_or(0, |node| node.threads.len()) {
             self.uncount(old);
             *self.users.entry(uid).or_default() += 1;
         }
@@ -338,12 +340,12 @@ impl Tree {
 
     /// The threads of a process.
     pub(crate) fn threads(&self, pid: Pid) -> impl Iterator<Item = &Arc<Task>> + '_ {
-        self.nodes.get(&pid).into_iter().flat_map(|node| node.threads.iter()).filter_map(|tid| self.tasks.get(tid))
+        self.nodes.get(pid).into_iter().flat_map(|node| node.threads.iter()).filter_map(|&tid| self.tasks.get(tid))
     }
 
     /// Moves a process to another group of session `session`.
     pub(crate) fn move_to_group(&mut self, pid: Pid, group: Pid, session: Pid) {
-        let Some(node) = self.nodes.get_mut(&pid) else { return };
+        let Some(node) = self.nodes.get_mut(pid) else { return };
         let (old_group, old_session) = (node.group, node.session);
         (node.group, node.session) = (group, session);
         node.process.group.store(group, Ordering::Relaxed);
@@ -358,15 +360,15 @@ impl Tree {
 
     /// Gives the children of `pid` to `heir`.
     pub(crate) fn reparent_children(&mut self, pid: Pid, heir: Pid) -> Vec<Arc<Process>> {
-        let children = self.nodes.get_mut(&pid).map(|node| core::mem::take(&mut node.children)).unwrap_or_default();
+        let children = self.nodes.get_mut(pid).map(|node| core::mem::take(&mut node.children)).unwrap_or_default();
         let mut moved = Vec::new();
         for child in children {
-            if let Some(node) = self.nodes.get_mut(&child) {
+            if let Some(node) = self.nodes.get_mut(child) {
                 node.parent = heir;
                 node.process.parent.store(heir, Ordering::Relaxed);
                 moved.push(node.process.clone());
             }
-            if let Some(node) = self.nodes.get_mut(&heir) {
+            if let Some(node) = self.nodes.get_mut(heir) {
                 node.children.insert(child);
             }
         }
@@ -376,14 +378,14 @@ impl Tree {
     /// A thread that executes a program, alone in its process, is its first from then on, and has its number.
     pub(crate) fn set_leader(&mut self, task: &Task) -> Option<Arc<Task>> {
         let (old, pid) = (task.tid(), task.process.pid);
-        let task = self.tasks.get(&old)?.clone();
-        let node = self.nodes.get_mut(&pid)?;
+        let task = self.tasks.get(old)?.clone();
+        let node = self.nodes.get_mut(pid)?;
         if old != pid {
             node.threads.remove(&old);
             node.threads.insert(pid);
             task.process.signals.lock().thread_renamed(old, pid);
             task.set_tid(pid);
-            self.tasks.remove(&old);
+            self.tasks.remove(old);
             self.tasks.insert(pid, task.clone());
         }
         Some(core::mem::replace(&mut node.leader, task))
@@ -391,8 +393,8 @@ impl Tree {
 
     /// Forgets a process that has been waited for.
     pub(crate) fn remove_process(&mut self, pid: Pid) -> Option<Gone> {
-        let node = self.nodes.remove(&pid)?;
-        if let Some(parent) = self.nodes.get_mut(&node.parent) {
+        let node = self.nodes.remove(pid)?;
+        if let Some(parent) = self.nodes.get_mut(node.parent) {
             parent.children.remove(&pid);
         }
         self.groups.remove(&(node.group, pid));
@@ -406,8 +408,8 @@ impl Tree {
     /// process, is counted as gone already, as member and as parent.
     pub(crate) fn is_orphaned(&self, group: Pid, leaving: Option<Pid>) -> bool {
         !self.members(group).filter(|&pid| Some(pid) != leaving).any(|pid| {
-            let Some(node) = self.nodes.get(&pid).filter(|node| Some(node.parent) != leaving) else { return false };
-            let parent = self.nodes.get(&node.parent);
+            let Some(node) = self.nodes.get(pid).filter(|node| Some(node.parent) != leaving) else { return false };
+            let parent = self.nodes.get(node.parent);
             parent.is_some_and(|parent| parent.group != group && parent.session == node.session)
                 && !node.process.is_zombie()
         })

@@ -51,6 +51,7 @@ crate::tests!(
     sigaction_reads_back,
     sigaction_rejects_nonsense,
     many_signals_between_processes,
+    frames_on_a_stack_full_of_other_things,
     siglongjmp_leaves_a_handler,
     core_signals_say_so,
 );
@@ -694,6 +695,21 @@ fn many_signals_between_processes() {
         }
     }
     assert_eq!((wait(child), counted()), (End::Exit(0), 1000));
+}
+
+/// What lies below the stack pointer must not show in the vector state's header, which XRSTOR checks to the last bit.
+fn frames_on_a_stack_full_of_other_things() {
+    let mut stack = vec![0xff_u8; 1 << 16];
+    let alternate = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: stack.len() };
+    assert_eq!(unsafe { libc::sigaltstack(&alternate, std::ptr::null_mut()) }, 0);
+    handle(libc::SIGUSR1, handler(), libc::SA_ONSTACK);
+    for round in 1..=3 {
+        stack.fill(0xff);
+        assert_eq!(unsafe { libc::raise(libc::SIGUSR1) }, 0);
+        assert_eq!(counted(), round);
+    }
+    let none = libc::stack_t { ss_flags: libc::SS_DISABLE, ..alternate };
+    assert_eq!(unsafe { libc::sigaltstack(&none, std::ptr::null_mut()) }, 0);
 }
 
 unsafe extern "C" {
