@@ -9,6 +9,7 @@
 pub mod elf;
 pub mod errno;
 pub mod file;
+pub mod registers;
 pub mod signal;
 pub mod system;
 pub mod terminal;
@@ -17,6 +18,7 @@ pub mod time;
 pub use errno::Errno;
 /// Constants generated from the UAPI headers.
 pub use linux_raw_sys as raw;
+pub use registers::PtRegs;
 
 /// Bytes in a page of the smallest size.
 pub const PAGE_SIZE: usize = 4096;

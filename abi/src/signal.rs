@@ -133,11 +133,10 @@ layouts! {
         mask: u64,
     }
 
-    /// `struct rt_sigframe`.
+    /// `struct rt_sigframe` up to its `siginfo_t`, which follows at once.
     SignalFrame {
         return_address: u64,
         context: UserContextFrame,
-        information: Siginfo,
     }
 
     /// `struct _fpx_sw_bytes`: the software-reserved end of the legacy vector state.
@@ -176,7 +175,7 @@ mod tests {
         assert_eq!(size_of::<Sigaction>(), size_of::<uapi::kernel_sigaction>());
         assert_eq!(size_of::<SignalStack>(), size_of::<uapi::stack_t>());
         assert_eq!((size_of::<SignalContext>(), size_of::<UserContextFrame>()), (256, 304));
-        assert_eq!((size_of::<SignalFrame>(), size_of::<VectorStateHead>()), (440, 48));
+        assert_eq!((size_of::<SignalFrame>(), size_of::<VectorStateHead>()), (312, 48));
     }
 
     #[test]

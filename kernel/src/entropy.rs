@@ -82,6 +82,7 @@ fn renew() {
     let Some(pool) = POOL.get() else { return };
     let now = read_tsc().to_le_bytes();
     let salt = from_cpu();
+    let first = BASE.lock().generation() == 0;
     let mut pool = pool.lock();
     for jitter in JITTER.iter().take(scheduler::cpu_count()) {
         let (noise, events) = jitter.take();
@@ -91,7 +92,6 @@ fn renew() {
         pool.mix(salt, ENOUGH);
     }
     let enough = pool.bits() >= ENOUGH;
-    let first = BASE.lock().generation() == 0;
     let key = if enough {
         Some(pool.extract(&now))
     } else if first {

@@ -28,11 +28,15 @@ mod kernel_log;
 #[cfg(target_os = "none")]
 mod lockups;
 #[cfg(target_os = "none")]
+mod marks;
+#[cfg(target_os = "none")]
 mod panic;
 #[cfg(target_os = "none")]
 mod ports;
 #[cfg(target_os = "none")]
 mod provoke;
+#[cfg(target_os = "none")]
+mod ram_disk;
 #[cfg(target_os = "none")]
 mod random_device;
 #[cfg(target_os = "none")]

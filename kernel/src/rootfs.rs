@@ -2,12 +2,8 @@
 use crate::kernel_log;
 use abi::Errno;
 use abi::file::{MountFlags, OpenFlags};
-use alloc::boxed::Box;
 use alloc::sync::Arc;
-use boot::Information;
-use core::ops::Range;
 use devfs::DevFs;
-use memory::PAGE_SIZE;
 use sync::Once;
 use time::Timespec;
 use vfs::{Credentials, DescriptorTable, FsContext, Namespace, Origin, Path, Vfs};
@@ -23,6 +19,7 @@ impl vfs::Clock for RealTime {
 }
 
 /// The tree that programs will see.
+#[derive(Clone)]
 pub struct Root {
     pub vfs: Arc<Vfs>,
     pub namespace: Arc<Namespace>,
@@ -107,80 +104,4 @@ pub fn console(root: &Root) -> DescriptorTable {
         Err(errno) => klog::warning!("unable to open an initial console: {errno:?}"),
     }
     table
-}
-
-/// The initial RAM disk, read a page at a time; a page that has been read belongs to the zones again.
-struct RamDisk {
-    position: u64,
-    end: u64,
-    /// Where the first page starts that is the disk's alone.
-    whole_from: u64,
-    page: Box<[u8; PAGE_SIZE]>,
-}
-
-impl RamDisk {
-    fn new(range: Range<u64>) -> Self {
-        let mut disk = Self {
-            position: range.start,
-            end: range.end,
-            whole_from: range.start.next_multiple_of(PAGE_SIZE as u64),
-            page: Box::new([0; PAGE_SIZE]),
-        };
-        disk.load();
-        disk
-    }
-
-    /// Bytes from the position to the end of its page.
-    fn length(&self) -> usize {
-        let page_end = (self.position | (PAGE_SIZE as u64 - 1)) + 1;
-        (page_end.min(self.end) - self.position) as usize
-    }
-
-    fn load(&mut self) {
-        if self.position < self.end {
-            let length = self.length();
-            if !firmware::read(self.position, &mut self.page[..length]) {
-                self.end = self.position;
-            }
-        }
-    }
-}
-
-impl initramfs::Source for RamDisk {
-    fn peek(&mut self) -> Result<&[u8], initramfs::Reason> {
-        let length = if self.position < self.end { self.length() } else { 0 };
-        Ok(&self.page[..length])
-    }
-
-    fn consume(&mut self, count: usize) {
-        let length = self.length();
-        self.position += count as u64;
-        if count < length {
-            self.page.copy_within(count..length, 0);
-            return;
-        }
-        // Only whole pages of the disk are nobody else's.
-        let page = (self.position - 1) / PAGE_SIZE as u64;
-        if self.position.is_multiple_of(PAGE_SIZE as u64) && self.whole_from <= page * PAGE_SIZE as u64 {
-            memory::zones::release(page as u32..page as u32 + 1);
-        }
-        self.load();
-    }
-}
-
-/// Unpacks the initial RAM disk, and gives its pages back to the zones.
-pub fn unpack(root: &Root, information: &Information) {
-    let Some(range) = information.initial_ram_disk.clone() else { return };
-    klog::info!("Unpacking initramfs...");
-    let mut warn = |name: &[u8], errno: Errno| {
-        klog::warning!("initramfs: {}: {errno:?}", core::str::from_utf8(name).unwrap_or("?"))
-    };
-    if let Err(failure) = initramfs::unpack(&mut RamDisk::new(range), &root.origin(), &mut warn) {
-        match failure.reason {
-            initramfs::Reason::Compression(name) => {
-                klog::error!("Initramfs unpacking failed: compression method {name} not configured");
-            }
-            reason => klog::error!("Initramfs unpacking failed: {reason:?} at byte {}", failure.position),
-        }
-    }
 }

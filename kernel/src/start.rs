@@ -1,8 +1,9 @@
 //! Start-up, in order.
 use crate::command_line::{self, CommandLine};
+use crate::marks::Phase;
 use crate::{
-    console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, panic, ports, provoke,
-    random_device, rootfs, softirqs, system_tree, timekeeping, traps, vdso,
+    console, console_device, cpus, devices, entropy, hardware, interrupts, lockups, marks, panic, ports, provoke,
+    ram_disk, random_device, rootfs, softirqs, system_tree, timekeeping, traps, vdso,
 };
 use acpi_platform::Platform;
 use alloc::boxed::Box;
@@ -11,6 +12,7 @@ use boot::Information;
 
 /// Where the start-up code hands over, with memory and the first CPU in order.
 pub fn main(information: Information) -> ! {
+    marks::begin(information.entry_tsc);
     klog::set_console(&console::write);
     trap::register(&traps::TrapHooks);
     let command_line = CommandLine::parse(information.command_line);
@@ -23,9 +25,12 @@ pub fn main(information: Information) -> ! {
     let ram: Vec<_> = information.ram().collect();
     memory::device::set_ram(&ram);
     memory::tlb::cpu_online(0);
+    marks::end(Phase::Memory);
     let hertz = timekeeping::start_clock(&command_line, information.entry_tsc);
     let platform = hardware::discover(&information);
+    marks::end(Phase::Acpi);
     start_cpus(&information, &command_line, &platform, hertz);
+    marks::end(Phase::Cpus);
     klog::info!("cycles from entry {}", arch::instructions::read_tsc() - information.entry_tsc);
     task::start_init(move || finish(information, command_line, platform)).expect("no memory for PID 1");
     scheduler::idle()
@@ -114,9 +119,12 @@ fn finish(information: Information, command_line: CommandLine, platform: Platfor
     console_device::register(&devices, command_line.value("console")).expect("no memory for /dev/console");
     random_device::register(&devices).expect("no memory for /dev/random");
     ports::register(devices).expect("the ports' numbers are free");
+    marks::end(Phase::Files);
     devices::start(&platform, &ports::OBSERVER);
     entropy::use_device();
-    rootfs::unpack(&root, &information);
+    marks::end(Phase::Devices);
+    ram_disk::unpack(&root, &information).expect("no memory to unpack the initial RAM disk");
+    marks::end(Phase::Initramfs);
     lockups::watch_tasks(&command_line);
     let init = init(&root, &command_line);
     klog::info!("Entry to init: {} cycles", arch::instructions::read_tsc() - information.entry_tsc);
@@ -139,5 +147,6 @@ fn init(root: &rootfs::Root, command_line: &CommandLine) -> task::Init {
         context: root.context_of_init(),
         descriptors: rootfs::console(root),
         before: command_line.value("birgus.provoke").and_then(provoke::find),
+        ready: marks::ready,
     }
 }

@@ -1,5 +1,5 @@
 //! /proc and /sys: the views' sources, and what the kernel itself adds.
-use crate::{cpus, interrupts, kernel_log, panic, rootfs, softirqs, timekeeping, trial_work};
+use crate::{cpus, interrupts, kernel_log, marks, panic, rootfs, softirqs, timekeeping, trial_work};
 use abi::Errno;
 use abi::file::DeviceNumber;
 use alloc::format;
@@ -43,6 +43,7 @@ pub fn register(root: &rootfs::Root, command_line: &'static [u8]) -> Result<(), 
         |output: &mut procfs::Output| terminals::console().map_or(Ok(()), |line| writeln!(output, "{}", line.name()));
     trees.sys.below("class/tty/console")?.add("active", attribute(name))?;
     kernel_log::register_view(&trees.proc)?;
+    marks::register(&trees.sys)?;
     let debug = trees.sys.below("kernel/debug/birgus")?;
     softirqs::register_views(&debug)?;
     trial_work::register_views(&debug)?;

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use arch::features::{self, Feature};
 use memory::Frame;
+use memory::frame::Use;
 use mm::Special;
 use sync::{InterruptsOff, Once, Rank, SpinLock};
 use task::image::SharedPages;
@@ -23,7 +24,7 @@ static CLOCKS: Once<ClockPage> = Once::new();
 /// # Errors
 /// ENOMEM.
 pub fn start() -> Result<(), Errno> {
-    let zeroed = || Frame::allocate_zeroed().ok_or(Errno::ENOMEM);
+    let zeroed = || Frame::allocate_zeroed_for(Use::Kernel).ok_or(Errno::ENOMEM);
     let mut data = frames(VVAR_PAGES)?;
     for _ in 0..VVAR_PAGES {
         data.push(zeroed()?);

@@ -128,7 +128,7 @@ impl Area {
     /// The rights that an entry may have before anybody has written.
     pub(crate) fn unwritten_rights(&self) -> Rights {
         let writes_need_notice = !self.is_shared() || !self.is_memory_file();
-        if writes_need_notice { self.rights.difference(Rights::WRITE) } else { self.rights }
+        if writes_need_notice { self.rights.without_writing() } else { self.rights }
     }
 
     /// The part from `bytes` on.

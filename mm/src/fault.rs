@@ -114,7 +114,7 @@ impl<P: Pages> AddressSpace<P> {
                 Ok(FaultKind::Minor)
             }
             Backing::Anonymous => {
-                let mapping = Mapping { rights: area.rights.difference(Rights::WRITE), kind: PageKind::Zero };
+                let mapping = Mapping { rights: area.rights.without_writing(), kind: PageKind::Zero };
                 self.pages().map(page, &mut [Some(self.zero().clone())], mapping)?;
                 Ok(FaultKind::Minor)
             }
@@ -122,7 +122,7 @@ impl<P: Pages> AddressSpace<P> {
             Backing::Special { special, .. } => {
                 let frame = usize::try_from(index(range, area, page)).ok().and_then(|index| special.frames.get(index));
                 let frame = frame.ok_or(FaultError::NoBacking)?.clone();
-                let mapping = Mapping { rights: area.rights.difference(Rights::WRITE), kind: PageKind::File };
+                let mapping = Mapping { rights: area.rights.without_writing(), kind: PageKind::File };
                 let entered = self.pages().map(page, &mut [Some(frame)], mapping)?;
                 self.resident.file.fetch_add(entered, Relaxed);
                 Ok(FaultKind::Minor)

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use memory::Frame;
+use memory::frame::Use;
 use memory::page_table::Counts;
 use sync::{Once, Rank, RwSemaphore};
 
@@ -67,7 +68,7 @@ static ZERO: Once<Frame> = Once::new();
 fn zero_page() -> Option<Frame> {
     if ZERO.get().is_none() {
         // Two at once make two, of which one goes again.
-        let _ = ZERO.set(Frame::allocate_zeroed()?);
+        let _ = ZERO.set(Frame::allocate_zeroed_for(Use::Kernel)?);
     }
     ZERO.get().cloned()
 }

@@ -147,6 +147,22 @@ fn faults_say_why() {
 }
 
 #[test]
+fn what_may_only_be_written_is_read_too() {
+    let _balance = Balance::new();
+    let space = space();
+    let backings = [Backing::Anonymous, Backing::file(TestFile::new(b'x', 2), 0)];
+    for (start, backing) in [0x10_0000, 0x20_0000].into_iter().zip(backings) {
+        let area = Area { rights: Rights::WRITE, may: Rights::all(), flags: AreaFlags::empty(), backing };
+        space.mmap(MapRequest { area, ..at(Place::Fixed(start), PAGE_SIZE) }, &LIMITS).unwrap();
+        let fault = |access| space.fault(start, access, || LIMITS);
+        assert!(fault(Access::Read).is_ok());
+        assert_eq!(fault(Access::Read), Ok(FaultKind::Spurious), "once is enough");
+        assert_eq!(fault(Access::Write), Ok(FaultKind::Minor));
+        assert_eq!(fault(Access::Write), Ok(FaultKind::Spurious));
+    }
+}
+
+#[test]
 fn cached_pages_around_come_along() {
     let _balance = Balance::new();
     let space = space();

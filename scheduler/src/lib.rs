@@ -29,22 +29,24 @@
 extern crate alloc;
 
 mod accounting;
+mod balance;
 mod clock;
 mod cpus;
 mod remote;
 mod run;
+mod share;
 mod threads;
 mod timers;
 mod wake;
 pub mod watchdog;
 
 pub use accounting::{load_average, threads_started};
+pub use balance::{Balance, threads_pulled};
 pub use clock::{clock, publish_to as publish_clock_to, realtime, set_clock, set_realtime};
 pub use cpus::{Chip, CpuStatistics, become_idle_thread, cpu_count, idle, start_cpus, statistics};
-pub use remote::{Request, call, remote_interrupt, set_remote_interrupt};
-pub use run::{
-    SleepObserver, Softirqs, register, run_time, set_share, set_sleep_observer, with_queue_locked, yield_now,
-};
+pub use remote::{Request, call, give_back_kept, remote_interrupt, set_remote_interrupt};
+pub use run::{SleepObserver, Softirqs, register, run_time, set_sleep_observer, with_queue_locked, yield_now};
+pub use share::{enforce_affinity, set_share};
 pub use threads::{exit_thread, start};
 pub use timers::{Expire, Timer, timer_interrupt};
-pub use wake::{interrupt_sleep, kill_sleep, leave_forbidden_cpu, reschedule_interrupt, wake_stopped};
+pub use wake::{interrupt_sleep, kill_sleep, reschedule_interrupt, wake_stopped};

@@ -6,6 +6,7 @@
 use crate::cpus;
 use arch::CpuSet;
 use core::ops::Range;
+use sync::atomic_context::Held;
 use sync::{InterruptsOff, Once, Preempt, Rank, SpinLock};
 
 /// What another CPU is asked to do.
@@ -18,6 +19,8 @@ pub enum Request {
     Flush(Range<usize>),
     /// Drop all translations of user addresses.
     FlushAll,
+    /// Give the heap the objects back that it keeps.
+    EmptyMagazines,
 }
 
 /// Pages up to which a range is flushed page by page.
@@ -56,6 +59,8 @@ pub fn set_remote_interrupt(interrupt: Interrupt) {
 pub fn call(targets: &CpuSet, request: &Request) {
     let Some(interrupt) = INTERRUPT.get() else { return };
     debug_assert!(arch::cpu::interrupt_depth() == 0, "a remote call is never waited for with interrupts off");
+    // From here on this CPU is the one that calls.
+    let _held = Held::<Preempt>::new();
     let here = &cpus::this().remote;
     let _calling = here.calling.lock();
     let own = arch::cpu::id();
@@ -72,6 +77,17 @@ pub fn call(targets: &CpuSet, request: &Request) {
     while any && !here.unanswered.is_empty() {
         sync::ambient::relax();
     }
+}
+
+/// Gives back all that any CPU keeps for its next use: stacks, page tables, small objects, pages. Process context, interrupts on,
+/// under no spinlock.
+pub fn give_back_kept() {
+    memory::kept::give_back_stacks_and_tables();
+    let staying = Held::<Preempt>::new();
+    call(memory::tlb::online(), &Request::EmptyMagazines);
+    memory::slab::drain();
+    drop(staying);
+    memory::kept::give_back_slabs_and_pages();
 }
 
 /// The interrupt of a remote call: does what all callers ask. Hard-interrupt context.
@@ -93,5 +109,6 @@ fn perform(request: &Request) {
             range.clone().step_by(memory::PAGE_SIZE).for_each(arch::instructions::invalidate_page);
         }
         Request::Flush(_) | Request::FlushAll => arch::instructions::flush_tlb(),
+        Request::EmptyMagazines => memory::slab::drain(),
     }
 }

@@ -63,7 +63,8 @@ impl AlternateStack {
         }
     }
 
-    fn disarms(&self) -> bool {
+    /// Whether it was set with `SS_AUTODISARM`.
+    pub fn disarms(&self) -> bool {
         self.flags & raw::SS_AUTODISARM != 0
     }
 

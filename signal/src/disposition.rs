@@ -43,6 +43,7 @@ pub struct Action {
 }
 
 impl From<Sigaction> for Action {
+    #[inline]
     fn from(action: Sigaction) -> Self {
         Self {
             handler: match action.handler {
@@ -74,6 +75,7 @@ impl From<Action> for Sigaction {
 
 impl Action {
     /// Whether the signal would come to nothing.
+    #[inline]
     pub fn ignores(&self, signal: Signal) -> bool {
         match self.handler {
             Handler::Ignore => true,
@@ -110,24 +112,30 @@ impl Dispositions {
         Self { actions: [Action { handler: Handler::Ignore, ..Action::default() }; Signal::LAST as usize] }
     }
 
+    #[inline]
     pub fn get(&self, signal: Signal) -> &Action {
         // The index of a signal is below 64.
         &self.actions[signal.index()]
     }
 
+    #[inline]
     fn get_mut(&mut self, signal: Signal) -> &mut Action {
         &mut self.actions[signal.index()]
     }
 
-    /// Sets an action. True: the signal is ignored from now on, and pending ones must be flushed everywhere, blocked or not.
-    /// EINVAL for SIGKILL and SIGSTOP.
-    pub fn set(&mut self, signal: Signal, action: Action) -> Result<bool, Errno> {
+    /// Sets an action and puts the one before into `before`. EINVAL for SIGKILL and SIGSTOP. Where the signal is ignored from now
+    /// on ([`Action::ignores`]), pending ones must be flushed everywhere, blocked or not.
+    #[inline]
+    pub fn exchange(&mut self, signal: Signal, action: &Action, before: Option<&mut Action>) -> Result<(), Errno> {
         if signal.is_kernel_only() {
             return Err(Errno::EINVAL);
         }
-        let mask = action.mask & !SignalSet::KERNEL_ONLY;
-        *self.get_mut(signal) = Action { mask, ..action };
-        Ok(action.ignores(signal))
+        let place = self.get_mut(signal);
+        if let Some(before) = before {
+            *before = *place;
+        }
+        *place = Action { mask: action.mask & !SignalSet::KERNEL_ONLY, ..*action };
+        Ok(())
     }
 
     /// For exec, and `CLONE_CLEAR_SIGHAND`: handlers are gone, what was ignored stays ignored.

@@ -9,49 +9,29 @@ use crate::disposition::ActionFlags;
 use crate::information::Information;
 use crate::number::Signal;
 use crate::set::SignalSet;
-use crate::vector::VectorState;
-use abi::Errno;
+use crate::vector::VectorLayout;
 use abi::signal::{
     Siginfo, SignalContext, SignalFrame, UC_FP_XSTATE, UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS, UserContextFrame,
 };
+use abi::{Errno, PtRegs};
 use core::mem::offset_of;
-use zerocopy::IntoBytes;
 
 const RED_ZONE: u64 = 128;
 const VECTOR_ALIGNMENT: u64 = 64;
 const FRAME_ALIGNMENT: u64 = 16;
-const FRAME_SIZE: u64 = size_of::<SignalFrame>() as u64;
+const FRAME_SIZE: u64 = (size_of::<SignalFrame>() + size_of::<Siginfo>()) as u64;
 
 /// What RFLAGS loses on entry to a handler: TF, DF, RF.
 const CLEARED_FLAGS: u64 = 1 << 8 | 1 << 10 | 1 << 16;
 
-/// The registers that a frame saves.
+/// A thread's last fault, which its frames tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Registers {
-    pub r8: u64,
-    pub r9: u64,
-    pub r10: u64,
-    pub r11: u64,
-    pub r12: u64,
-    pub r13: u64,
-    pub r14: u64,
-    pub r15: u64,
-    pub rdi: u64,
-    pub rsi: u64,
-    pub rbp: u64,
-    pub rbx: u64,
-    pub rdx: u64,
-    pub rax: u64,
-    pub rcx: u64,
-    pub rsp: u64,
-    pub rip: u64,
-    pub eflags: u64,
-    pub cs: u16,
-    pub ss: u16,
-    /// Of the thread's last fault: error code, vector, address.
+pub struct LastFault {
+    /// CR2 of the last page fault.
+    pub address: u64,
     pub error: u64,
+    /// The exception's vector.
     pub trap: u64,
-    pub cr2: u64,
 }
 
 /// Everything that a frame is made of.
@@ -60,65 +40,46 @@ pub struct FrameRequest<'a> {
     pub signal: Signal,
     pub information: &'a Information,
     pub deliver: &'a Deliver,
-    pub registers: &'a Registers,
+    /// The registers to come back to.
+    pub registers: &'a PtRegs,
+    pub fault: LastFault,
     /// What `rt_sigreturn` is to set: the mask before, or the one that `sigsuspend` and its like put aside.
     pub mask: SignalSet,
     pub stack: &'a AlternateStack,
+    pub vector: VectorLayout,
 }
 
-/// The registers that change for the handler. Vector state starts afresh too.
+/// Where a frame is to be. Three pieces: the vector state, [`FrameRequest::frame`], and after that the `siginfo_t` if it is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignalEntry {
-    pub rip: u64,
-    pub rsp: u64,
-    pub rdi: u64,
-    pub rsi: u64,
-    pub rdx: u64,
-    pub rax: u64,
-    pub eflags: u64,
+pub struct Place {
+    pub address: u64,
+    pub vector: u64,
+    restorer: u64,
 }
 
-/// Bytes that the largest frame takes, for AT_MINSIGSTKSZ. `area_size` as in [`VectorState`].
-pub fn minimum_stack_size(area_size: usize, extended: bool) -> u64 {
-    let vector = VectorState::size_in_frame(area_size, extended);
-    (FRAME_SIZE + vector + (FRAME_ALIGNMENT - 1) + (VECTOR_ALIGNMENT - 1)).next_multiple_of(FRAME_ALIGNMENT)
+impl Place {
+    /// Where the `siginfo_t` belongs.
+    pub fn information(&self) -> u64 {
+        self.address + size_of::<SignalFrame>() as u64
+    }
+}
+
+/// Bytes that the largest frame takes, for AT_MINSIGSTKSZ.
+pub fn minimum_stack_size(vector: VectorLayout) -> u64 {
+    (FRAME_SIZE + vector.length_in_frame() + (FRAME_ALIGNMENT - 1) + (VECTOR_ALIGNMENT - 1))
+        .next_multiple_of(FRAME_ALIGNMENT)
 }
 
 impl FrameRequest<'_> {
-    /// Writes the frame, with `vector` in it, through `write`, piece by piece, and says how to enter the handler.
-    ///
-    /// EFAULT, or what `write` says: the action has no restorer, the alternate stack is too small, or the stack cannot
-    /// be written. The thread then gets a forced SIGSEGV, fatal if that was the signal.
-    pub fn write(
-        &self,
-        mut vector: VectorState<'_>,
-        mut write: impl FnMut(u64, &[u8]) -> Result<(), Errno>,
-    ) -> Result<SignalEntry, Errno> {
+    /// Finds the frame's place. EFAULT: the action has no restorer, the alternate stack does not hold the frame, or it would wrap
+    /// around. The thread then gets a forced SIGSEGV, fatal if that was the signal, and so where a piece cannot be written.
+    pub fn place(&self) -> Result<Place, Errno> {
         let restorer = self.deliver.restorer.ok_or(Errno::EFAULT)?;
-        let (address, vector_address) = self.place(vector.length_in_frame()).ok_or(Errno::EFAULT)?;
-        vector.write(vector_address, &mut write)?;
-        let context = self.context(vector_address, vector.is_extended());
-        let mut frame = SignalFrame { return_address: restorer, context, information: Siginfo::default() };
-        let mut length = offset_of!(SignalFrame, information);
-        if self.deliver.flags.contains(ActionFlags::INFORMATION) {
-            frame.information = self.information.to_siginfo(self.signal);
-            length = size_of::<SignalFrame>();
-        }
-        write(address, frame.as_bytes().get(..length).unwrap_or(&[]))?;
-        Ok(SignalEntry {
-            rip: self.deliver.handler,
-            rsp: address,
-            rdi: self.signal.number().into(),
-            rsi: address + offset_of!(SignalFrame, information) as u64,
-            rdx: address + offset_of!(SignalFrame, context) as u64,
-            rax: 0,
-            eflags: self.registers.eflags & !CLEARED_FLAGS,
-        })
+        let (address, vector) = self.addresses().ok_or(Errno::EFAULT)?;
+        Ok(Place { address, vector, restorer })
     }
 
-    /// Addresses of the frame and of the vector state. None where the alternate stack does not hold them, or where they
-    /// would wrap around.
-    fn place(&self, vector_length: u64) -> Option<(u64, u64)> {
+    fn addresses(&self) -> Option<(u64, u64)> {
         let rsp = self.registers.rsp;
         let mut on_alternate = self.stack.in_use(rsp);
         let mut top = rsp.checked_sub(RED_ZONE)?;
@@ -126,85 +87,71 @@ impl FrameRequest<'_> {
             top = self.stack.address.checked_add(self.stack.size)?;
             on_alternate = true;
         }
-        let vector = top.checked_sub(vector_length)? & !(VECTOR_ALIGNMENT - 1);
+        let vector = top.checked_sub(self.vector.length_in_frame())? & !(VECTOR_ALIGNMENT - 1);
         let frame = (vector.checked_sub(FRAME_SIZE)? & !(FRAME_ALIGNMENT - 1)).checked_sub(8)?;
         // A frame beyond the user half fails when it is written.
         (!on_alternate || self.stack.contains(frame)).then_some((frame, vector))
     }
 
-    fn context(&self, vector: u64, extended: bool) -> UserContextFrame {
-        let extended = if extended { UC_FP_XSTATE } else { 0 };
-        UserContextFrame {
-            flags: UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | extended,
-            link: 0,
-            stack: self.stack.saved(),
-            context: SignalContext {
-                old_mask: self.mask.bits(),
-                vector_state: vector,
-                ..SignalContext::from(self.registers)
+    /// The piece for [`Place::address`].
+    #[inline]
+    pub fn frame(&self, place: &Place) -> SignalFrame {
+        let extended = if self.vector.is_extended() { UC_FP_XSTATE } else { 0 };
+        let from = self.registers;
+        SignalFrame {
+            return_address: place.restorer,
+            context: UserContextFrame {
+                flags: UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | extended,
+                link: 0,
+                stack: self.stack.saved(),
+                context: SignalContext {
+                    r8: from.r8,
+                    r9: from.r9,
+                    r10: from.r10,
+                    r11: from.r11,
+                    r12: from.r12,
+                    r13: from.r13,
+                    r14: from.r14,
+                    r15: from.r15,
+                    rdi: from.rdi,
+                    rsi: from.rsi,
+                    rbp: from.rbp,
+                    rbx: from.rbx,
+                    rdx: from.rdx,
+                    rax: from.rax,
+                    rcx: from.rcx,
+                    rsp: from.rsp,
+                    rip: from.rip,
+                    eflags: from.rflags,
+                    cs: from.cs as u16,
+                    gs: 0,
+                    fs: 0,
+                    ss: from.ss as u16,
+                    error: self.fault.error,
+                    trap: self.fault.trap,
+                    old_mask: self.mask.bits(),
+                    cr2: self.fault.address,
+                    vector_state: place.vector,
+                    reserved: [0; 8],
+                },
+                mask: self.mask.bits(),
             },
-            mask: self.mask.bits(),
         }
+    }
+
+    /// The piece for [`Place::information`]; only handlers with SA_SIGINFO get one.
+    pub fn information(&self) -> Option<Siginfo> {
+        self.deliver.flags.contains(ActionFlags::INFORMATION).then(|| self.information.to_siginfo(self.signal))
     }
 }
 
-impl From<&Registers> for SignalContext {
-    fn from(registers: &Registers) -> Self {
-        Self {
-            r8: registers.r8,
-            r9: registers.r9,
-            r10: registers.r10,
-            r11: registers.r11,
-            r12: registers.r12,
-            r13: registers.r13,
-            r14: registers.r14,
-            r15: registers.r15,
-            rdi: registers.rdi,
-            rsi: registers.rsi,
-            rbp: registers.rbp,
-            rbx: registers.rbx,
-            rdx: registers.rdx,
-            rax: registers.rax,
-            rcx: registers.rcx,
-            rsp: registers.rsp,
-            rip: registers.rip,
-            eflags: registers.eflags,
-            cs: registers.cs,
-            ss: registers.ss,
-            error: registers.error,
-            trap: registers.trap,
-            cr2: registers.cr2,
-            ..Self::default()
-        }
-    }
-}
-
-impl From<&SignalContext> for Registers {
-    fn from(context: &SignalContext) -> Self {
-        Self {
-            r8: context.r8,
-            r9: context.r9,
-            r10: context.r10,
-            r11: context.r11,
-            r12: context.r12,
-            r13: context.r13,
-            r14: context.r14,
-            r15: context.r15,
-            rdi: context.rdi,
-            rsi: context.rsi,
-            rbp: context.rbp,
-            rbx: context.rbx,
-            rdx: context.rdx,
-            rax: context.rax,
-            rcx: context.rcx,
-            rsp: context.rsp,
-            rip: context.rip,
-            eflags: context.eflags,
-            cs: context.cs,
-            ss: context.ss,
-            error: context.error,
-            trap: context.trap,
-            cr2: context.cr2,
-        }
-    }
+/// Changes registers to those with which the handler begins. Selectors, and vector state, which starts afresh too, are the caller's.
+pub fn enter_handler(registers: &mut PtRegs, signal: Signal, deliver: &Deliver, place: &Place) {
+    registers.rip = deliver.handler;
+    registers.rsp = place.address;
+    registers.rdi = signal.number().into();
+    registers.rsi = place.information();
+    registers.rdx = place.address + offset_of!(SignalFrame, context) as u64;
+    registers.rax = 0;
+    registers.rflags &= !CLEARED_FLAGS;
 }

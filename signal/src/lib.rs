@@ -5,11 +5,12 @@
 //! immunity) interact. All of it must be decided in one place and testable without a machine.
 //!
 //! **Model.** Plain data and pure functions; the task layer owns the lock (Linux's `siglock`) and applies what they say.
-//! - [`Pending`] is a queue per thread and one per process. Senders make a [`Message`] before they take the lock;
-//!   [`prepare`] says whether to queue it, [`choose_thread`] whom to wake. [`dequeue`] takes the next one out.
+//! - [`Pending`] is a queue per thread and one per process. It has a place for one message; senders make a [`Message`], with memory
+//!   of its own, where that is taken ([`Pending::put`]). [`prepare`] says whether to queue it, [`choose_thread`] whom to wake.
+//!   [`dequeue`] takes the next one out.
 //! - [`Dispositions`] are the 64 actions of a process. [`decide`] turns a dequeued signal into a [`Decision`], and
 //!   [`Interrupted::outcome`] says what becomes of the system call that it interrupted.
-//! - [`FrameRequest`] lays out the handler's frame, [`SavedContext`] reads it back for `rt_sigreturn`.
+//! - [`FrameRequest`] lays out the handler's frame, [`restore_registers`] reads it back for `rt_sigreturn`.
 //! - [`GroupStop`] is where a process stands between running, stopping, stopped and dying.
 //!
 //! **Invariants.** SIGKILL and SIGSTOP are never in a mask, and their actions stay default. A bit is set in a
@@ -45,14 +46,14 @@ mod vector;
 pub use alternate_stack::{AlternateStack, MINIMUM_SIZE};
 pub use decide::{Decision, Deliver, decide};
 pub use disposition::{Action, ActionFlags, ChildExit, Dispositions, Handler};
-pub use frame::{FrameRequest, Registers, SignalEntry, minimum_stack_size};
+pub use frame::{FrameRequest, LastFault, Place, enter_handler, minimum_stack_size};
 pub use information::Information;
 pub use message::{Counter, Message};
 pub use number::{DefaultAction, Signal};
-pub use pending::{Discarded, Pending, dequeue};
+pub use pending::{Discarded, Pending, Spent, dequeue};
 pub use restart::{Interrupted, Outcome, Restart};
-pub use saved::SavedContext;
+pub use saved::{restore_registers, saved_mask};
 pub use send::{Flush, Receiver, ThreadState, choose_thread, flush_for, is_fatal, prepare};
 pub use set::SignalSet;
 pub use stop::{GroupStop, StopEvent, ThreadStop, Ticket};
-pub use vector::{VectorState, restore as restore_vector_state};
+pub use vector::{SavedVectors, VectorLayout};

@@ -21,9 +21,22 @@ impl Counter {
 }
 
 /// One count, given back when dropped.
-struct Charge(Arc<Counter>);
+pub(crate) struct Charge(Arc<Counter>);
 
 impl Charge {
+    /// None where the message would be over the limit.
+    #[inline]
+    pub(crate) fn for_message(
+        signal: Signal,
+        information: &Information,
+        counter: &Arc<Counter>,
+        limit: u64,
+    ) -> Option<Self> {
+        let exempt = !signal.is_real_time() && information.code() >= 0;
+        Self::take(counter, (!exempt).then_some(limit))
+    }
+
+    #[inline]
     fn take(counter: &Arc<Counter>, limit: Option<u64>) -> Option<Self> {
         let before = counter.0.fetch_add(1, Ordering::Relaxed);
         let charge = Self(counter.clone());
@@ -53,7 +66,7 @@ pub(crate) struct Node {
 /// A box of one: stable Rust makes no plain box fallibly, but a vector, and this out of it.
 pub(crate) type Link = Box<[Node; 1]>;
 
-/// A signal to be queued. Carries nothing but the number where the information may be lost.
+/// A signal to be queued, with memory for it. Carries nothing but the number where the information may be lost.
 pub struct Message {
     signal: Signal,
     node: Option<Link>,
@@ -68,8 +81,7 @@ impl Message {
         if signal == Signal::KILL {
             return Ok(Self::without_information(signal));
         }
-        let exempt = !signal.is_real_time() && information.code() >= 0;
-        let node = Charge::take(counter, (!exempt).then_some(limit))
+        let node = Charge::for_message(signal, &information, counter, limit)
             .and_then(|charge| allocate(Node { signal, information, next: None, older: None, newer: None, charge }));
         if node.is_none() && signal.is_real_time() && information.code() != raw::SI_USER as i32 {
             return Err(Errno::EAGAIN);
@@ -88,10 +100,6 @@ impl Message {
 
     pub(crate) fn into_parts(self) -> (Signal, Option<Link>) {
         (self.signal, self.node)
-    }
-
-    pub(crate) fn from_link(node: Link) -> Self {
-        Self { signal: node[0].signal, node: Some(node) }
     }
 }
 

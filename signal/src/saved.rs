@@ -1,37 +1,43 @@
 //! What `rt_sigreturn(2)` finds on the stack.
-use crate::frame::Registers;
 use crate::set::SignalSet;
-use abi::Errno;
-use abi::signal::{SignalStack, UC_STRICT_RESTORE_SS, UserContextFrame};
-use zerocopy::{FromZeros, IntoBytes};
+use abi::PtRegs;
+use abi::signal::{UC_STRICT_RESTORE_SS, UserContextFrame};
 
-/// The saved context. All of it is the program's own invention, if it likes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SavedContext {
-    /// `error`, `trap` and `cr2` are for information. The caller forces the selectors to ring 3 and keeps from RFLAGS what
-    /// a program may set; no system call is restarted after this.
-    pub registers: Registers,
-    /// Without SIGKILL and SIGSTOP.
-    pub mask: SignalSet,
-    /// For [`AlternateStack::set`](crate::AlternateStack::set), whose errors do not count, with the restored RSP.
-    pub stack: SignalStack,
-    /// For [`restore_vector_state`](crate::restore_vector_state); 0: the initial state.
-    pub vector: u64,
-    /// SS counts as saved. Else any SS that is not a flat data segment becomes the usual one.
-    pub strict_stack_segment: bool,
+/// The flat data segment of user mode.
+const USER_DATA: u64 = 0x2b;
+
+/// Puts the registers back that a frame saved, all of which may be the program's own invention. The caller forces the selectors to
+/// ring 3 and keeps from RFLAGS what a program may set; no system call is restarted after this.
+pub fn restore_registers(frame: &UserContextFrame, registers: &mut PtRegs) {
+    let from = &frame.context;
+    // Without UC_STRICT_RESTORE_SS an SS that is not the flat data segment becomes that.
+    let strict = frame.flags & UC_STRICT_RESTORE_SS != 0;
+    *registers = PtRegs {
+        r15: from.r15,
+        r14: from.r14,
+        r13: from.r13,
+        r12: from.r12,
+        rbp: from.rbp,
+        rbx: from.rbx,
+        r11: from.r11,
+        r10: from.r10,
+        r9: from.r9,
+        r8: from.r8,
+        rax: from.rax,
+        rcx: from.rcx,
+        rdx: from.rdx,
+        rsi: from.rsi,
+        rdi: from.rdi,
+        original_rax: u64::MAX,
+        rip: from.rip,
+        cs: u64::from(from.cs),
+        rflags: from.eflags,
+        rsp: from.rsp,
+        ss: if strict { u64::from(from.ss) } else { USER_DATA },
+    };
 }
 
-impl SavedContext {
-    /// Reads the context that stands at `rsp` when the handler's return address is popped. What `read` says: a forced SIGSEGV.
-    pub fn read(rsp: u64, read: impl FnOnce(u64, &mut [u8]) -> Result<(), Errno>) -> Result<Self, Errno> {
-        let mut frame = UserContextFrame::new_zeroed();
-        read(rsp, frame.as_mut_bytes())?;
-        Ok(Self {
-            registers: Registers::from(&frame.context),
-            mask: SignalSet::mask_from_bits(frame.mask),
-            stack: frame.stack,
-            vector: frame.context.vector_state,
-            strict_stack_segment: frame.flags & UC_STRICT_RESTORE_SS != 0,
-        })
-    }
+/// The mask that a frame saved, without SIGKILL and SIGSTOP.
+pub fn saved_mask(frame: &UserContextFrame) -> SignalSet {
+    SignalSet::mask_from_bits(frame.mask)
 }

@@ -65,6 +65,12 @@ impl ThreadStop {
 }
 
 impl GroupStop {
+    /// Whether a thread may be asked to stop, or be stopped: false, and all run.
+    #[inline]
+    pub fn concerns_threads(&self) -> bool {
+        matches!(self.state, State::Stopping { .. } | State::Stopped { .. })
+    }
+
     /// To be taken when a stop signal is dequeued, before the lock is dropped to look for an orphaned process group.
     pub fn ticket(&self) -> Ticket {
         Ticket(self.resumed)

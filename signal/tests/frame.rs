@@ -1,9 +1,10 @@
 //! Signal frames: against frames that Linux built, and back again.
-use abi::Errno;
-use abi::signal::{SignalStack, UC_STRICT_RESTORE_SS};
+use abi::signal::{SignalStack, UC_STRICT_RESTORE_SS, UserContextFrame, VECTOR_END_MAGIC, VectorStateHead};
+use abi::{Errno, PtRegs};
 use proptest::prelude::*;
 use signal::*;
 use std::collections::BTreeMap;
+use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
 /// User memory, byte by byte; what was never written cannot be read.
 #[derive(Clone, Default)]
@@ -22,6 +23,37 @@ impl Memory {
         Ok(())
     }
 }
+
+impl Memory {
+    fn value<T: FromBytes + FromZeros + IntoBytes>(&self, address: u64) -> Result<T, Errno> {
+        let mut value = T::new_zeroed();
+        self.read(address, value.as_mut_bytes())?;
+        Ok(value)
+    }
+
+    fn find(&self, layout: VectorLayout, address: u64) -> Result<SavedVectors, Errno> {
+        layout.find(address, |at| self.value::<VectorStateHead>(at), |at| self.value::<u32>(at))
+    }
+
+    /// Builds a frame as the kernel does, with `image` as what the CPU stores.
+    fn build(&mut self, request: &FrameRequest<'_>, image: &[u8]) -> Result<(Place, PtRegs), Errno> {
+        let place = request.place()?;
+        self.write(place.vector, image)?;
+        self.write(place.vector + 464, request.vector.head().as_bytes())?;
+        if request.vector.is_extended() {
+            self.write(place.vector + image.len() as u64, VECTOR_END_MAGIC.as_bytes())?;
+        }
+        self.write(place.address, request.frame(&place).as_bytes())?;
+        if let Some(information) = request.information() {
+            self.write(place.information(), information.as_bytes())?;
+        }
+        let mut registers = *request.registers;
+        enter_handler(&mut registers, request.signal, request.deliver, &place);
+        Ok((place, registers))
+    }
+}
+
+const LAYOUT: VectorLayout = VectorLayout { size: 832, components: 0b111 };
 
 struct Recorded {
     rsp: u64,
@@ -64,17 +96,19 @@ fn rebuild(text: &str) {
     let linux = recorded(text);
     let mut memory = Memory::default();
     memory.write(linux.frame, &linux.bytes).unwrap();
-    let saved = SavedContext::read(linux.frame + 8, |at, bytes| memory.read(at, bytes)).unwrap();
-    assert_eq!(saved.registers.rsp, linux.rsp);
-    assert_eq!((saved.registers.cs, saved.registers.ss), (0x33, 0x2b));
-    assert_eq!(saved.mask, SignalSet::of(&[Signal::TERM, Signal::new(64).unwrap()]));
-    assert!(saved.strict_stack_segment);
+    let saved: UserContextFrame = memory.value(linux.frame + 8).unwrap();
+    let mut registers = PtRegs::default();
+    restore_registers(&saved, &mut registers);
+    assert_eq!(registers.rsp, linux.rsp);
+    assert_eq!((registers.cs, registers.ss), (0x33, 0x2b));
+    assert_eq!(saved_mask(&saved), SignalSet::of(&[Signal::TERM, Signal::new(64).unwrap()]));
+    assert_ne!(saved.flags & UC_STRICT_RESTORE_SS, 0);
 
-    let vector = (saved.vector - linux.frame) as usize;
-    let mut area = vec![0; linux.bytes.len() - vector - 4];
+    let vector = (saved.context.vector_state - linux.frame) as usize;
+    let image = &linux.bytes[vector..linux.bytes.len() - 4];
     let components = u64::from_le_bytes(linux.bytes[vector + 472..][..8].try_into().unwrap());
-    let read = restore_vector_state(saved.vector, &mut area, components, 0xffff, |at, bytes| memory.read(at, bytes));
-    assert_eq!(read, Ok(true));
+    let layout = VectorLayout { size: image.len(), components };
+    assert_eq!(memory.find(layout, saved.context.vector_state), Ok(SavedVectors::Extended { components }));
 
     let stack = match linux.alternate {
         (_, 0) => AlternateStack::default(),
@@ -88,14 +122,18 @@ fn rebuild(text: &str) {
         signal: Signal::USR1,
         information: &Information::Queue { process: 1234, user: 77, value: 0x1122_3344_5566_7788, code: -1 },
         deliver: &deliver(flags, Some(restorer)),
-        registers: &saved.registers,
-        mask: saved.mask,
+        registers: &registers,
+        fault: LastFault { address: saved.context.cr2, error: saved.context.error, trap: saved.context.trap },
+        mask: saved_mask(&saved),
         stack: &stack,
+        vector: layout,
     };
     let mut ours = Memory::default();
-    let entry =
-        request.write(VectorState { image: &mut area.clone(), components }, |at, bytes| ours.write(at, bytes)).unwrap();
-    assert_eq!(entry.rsp, linux.frame);
+    // Of the bytes that are left to software the CPU's image has none.
+    let mut stored = image.to_vec();
+    stored[464..512].fill(0xee);
+    let (place, _) = ours.build(&request, &stored).unwrap();
+    assert_eq!((place.address, place.vector), (linux.frame, saved.context.vector_state));
     // Linux leaves the gap and the reserved words of `sigcontext` as they were.
     let reserved = 8 + 40 + 192..8 + 40 + 256;
     for (&at, &byte) in ours.0.iter().filter(|&(&at, _)| !reserved.contains(&((at - linux.frame) as usize))) {
@@ -115,8 +153,8 @@ fn a_frame_on_the_alternate_stack_is_linux_s() {
     rebuild(include_str!("linux/frame-alternate-stack.txt"));
 }
 
-fn registers() -> impl Strategy<Value = Registers> {
-    (any::<[u64; 20]>(), 0x1_0000..0x7fff_ffff_0000_u64, any::<[u16; 2]>()).prop_map(|(r, rsp, [cs, ss])| Registers {
+fn registers() -> impl Strategy<Value = PtRegs> {
+    (any::<[u64; 18]>(), 0x1_0000..0x7fff_ffff_0000_u64, any::<[u16; 2]>()).prop_map(|(r, rsp, [cs, ss])| PtRegs {
         r8: r[0],
         r9: r[1],
         r10: r[2],
@@ -134,12 +172,10 @@ fn registers() -> impl Strategy<Value = Registers> {
         rcx: r[14],
         rsp,
         rip: r[15],
-        eflags: r[16],
-        cs,
-        ss,
-        error: r[17],
-        trap: r[18],
-        cr2: r[19],
+        rflags: r[16],
+        cs: cs.into(),
+        ss: ss.into(),
+        original_rax: r[17],
     })
 }
 
@@ -162,9 +198,10 @@ proptest! {
     #[test]
     fn what_is_saved_comes_back(
         registers in registers(), mask: u64, length in prop_oneof![Just(512_usize), Just(832), Just(2696)], seed: u8,
-        with_information: bool, on_stack: bool,
+        with_information: bool, on_stack: bool, fault: [u64; 3],
     ) {
         let components = if length == 512 { 0 } else { 0b111 };
+        let layout = VectorLayout { size: length, components };
         let image = area(length, seed, components);
         let stack = alternate(0x5555_0000_0000, 16384, 0);
         let mut flags = ActionFlags::empty();
@@ -172,35 +209,38 @@ proptest! {
         flags.set(ActionFlags::ON_STACK, on_stack);
         let request = FrameRequest {
             signal: Signal::SEGV, information: &information(), deliver: &deliver(flags, Some(0x1234)),
-            registers: &registers, mask: SignalSet::mask_from_bits(mask), stack: &stack,
+            registers: &registers, fault: LastFault { address: fault[0], error: fault[1], trap: fault[2] },
+            mask: SignalSet::mask_from_bits(mask), stack: &stack, vector: layout,
         };
         let mut memory = Memory::default();
-        let entry = request.write(VectorState { image: &mut image.clone(), components }, |at, bytes| memory.write(at, bytes)).unwrap();
+        let (place, entry) = memory.build(&request, &image).unwrap();
         prop_assert_eq!(entry.rsp % 16, 8);
+        prop_assert_eq!(place.vector % 64, 0);
         prop_assert_eq!((entry.rdi, entry.rdx, entry.rsi), (11, entry.rsp + 8, entry.rsp + 312));
-        prop_assert_eq!(entry.eflags, registers.eflags & !0x1_0500);
+        prop_assert_eq!(entry.rflags, registers.rflags & !0x1_0500);
+        prop_assert_eq!((entry.rip, entry.rax), (0x40_1000, 0));
         let (&low, &high) = (memory.0.keys().next().unwrap(), memory.0.keys().last().unwrap());
         prop_assert_eq!(low, entry.rsp);
         let limit = if on_stack { 0x5555_0000_0000 + 16384 } else { registers.rsp - 128 };
         prop_assert!(high < limit);
-        prop_assert!(limit - low <= minimum_stack_size(length, components != 0));
+        prop_assert!(limit - low <= minimum_stack_size(layout));
         prop_assert_eq!(memory.0.contains_key(&entry.rsi), with_information);
 
-        let saved = SavedContext::read(entry.rsp + 8, |at, bytes| memory.read(at, bytes)).unwrap();
-        prop_assert_eq!(saved.registers, registers);
-        prop_assert_eq!(saved.mask.bits(), mask & !(1 << 8 | 1 << 18));
+        let saved: UserContextFrame = memory.value(entry.rsp + 8).unwrap();
+        let mut back = PtRegs::default();
+        restore_registers(&saved, &mut back);
+        prop_assert_eq!(back, PtRegs { original_rax: u64::MAX, ..registers });
+        prop_assert_eq!([saved.context.cr2, saved.context.error, saved.context.trap], fault);
+        prop_assert_eq!(saved_mask(&saved).bits(), mask & !(1 << 8 | 1 << 18));
         prop_assert_eq!(saved.stack, stack.saved());
-        let mut back = vec![0xff; length];
-        let read = restore_vector_state(saved.vector, &mut back, components, 0xffff, |at, bytes| memory.read(at, bytes));
-        prop_assert_eq!(read, Ok(true));
-        back[464..512].fill(0);
-        prop_assert!(back == image);
+        let expected = if components == 0 { SavedVectors::Legacy } else { SavedVectors::Extended { components } };
+        prop_assert_eq!(memory.find(layout, saved.context.vector_state), Ok(expected));
     }
 
     #[test]
     fn any_frame_is_read_without_harm(
         bytes in prop::collection::vec(any::<u8>(), 832 + 4), magic: bool, size in 0..1000_u32, extended in 0..1000_u32,
-        end: bool, address in prop_oneof![Just(64_u64), any::<u64>()], clean: bool, present in 0..9_u64,
+        end: bool, address in prop_oneof![Just(64_u64), any::<u64>()],
     ) {
         let mut bytes = bytes;
         if magic {
@@ -212,124 +252,78 @@ proptest! {
         if end {
             bytes[at..at + 4].copy_from_slice(&0x4650_5845_u32.to_le_bytes());
         }
-        if clean {
-            bytes[512..576].fill(0);
-            bytes[512] = present as u8;
-        }
-        let mut area = vec![0; 832];
-        let result = restore_vector_state(address, &mut area, 0b111, 0xffff_ffff, |from, target| {
+        let read = |from: u64, target: &mut [u8]| -> Result<(), Errno> {
             let start = from.wrapping_sub(address) as usize;
-            target.copy_from_slice(bytes.get(start..start + target.len()).ok_or(Errno::EFAULT)?);
+            target.copy_from_slice(start.checked_add(target.len()).and_then(|end| bytes.get(start..end)).ok_or(Errno::EFAULT)?);
             Ok(())
-        });
-        if result == Ok(true) {
-            let header = u64::from_le_bytes(area[512..520].try_into().unwrap());
-            prop_assert_eq!(header & !0b111, 0);
-            prop_assert!(area[520..576].iter().all(|&byte| byte == 0));
+        };
+        let head = |from| { let mut head = VectorStateHead::default(); read(from, head.as_mut_bytes())?; Ok(head) };
+        let tail = |from| { let mut tail = 0_u32; read(from, tail.as_mut_bytes())?; Ok(tail) };
+        if let SavedVectors::Extended { components } = LAYOUT.find(address, head, tail).unwrap() {
+            prop_assert!(magic && size <= 832 && size >= 576 && size <= extended);
+            prop_assert_eq!(components & !0b111, 0);
         }
     }
 }
 
-fn restored(image: &[u8], components: u64, mask: u32) -> (Result<bool, Errno>, Vec<u8>) {
-    let mut area = vec![0xff; 832];
-    let result = restore_vector_state(64, &mut area, components, mask, |from, target| {
-        let start = from as usize - 64;
-        target.copy_from_slice(image.get(start..start + target.len()).ok_or(Errno::EFAULT)?);
-        Ok(())
-    });
-    (result, area)
-}
-
-fn framed() -> Vec<u8> {
-    let image = area(832, 7, 0b111);
-    let request = FrameRequest {
+fn plain<'a>(deliver: &'a Deliver, registers: &'a PtRegs, stack: &'a AlternateStack) -> FrameRequest<'a> {
+    FrameRequest {
         signal: Signal::SEGV,
-        information: &information(),
-        deliver: &deliver(ActionFlags::empty(), Some(1)),
-        registers: &Registers { rsp: 0x10000, ..Default::default() },
+        information: &Information::Kernel,
+        deliver,
+        registers,
+        fault: LastFault::default(),
         mask: SignalSet::EMPTY,
-        stack: &AlternateStack::default(),
-    };
-    let mut memory = Memory::default();
-    let entry = request
-        .write(VectorState { image: &mut image.clone(), components: 0b111 }, |at, bytes| memory.write(at, bytes))
-        .unwrap();
-    let saved = SavedContext::read(entry.rsp + 8, |at, bytes| memory.read(at, bytes)).unwrap();
-    memory.0.range(saved.vector..).map(|(_, &byte)| byte).collect()
+        stack,
+        vector: LAYOUT,
+    }
 }
 
 #[test]
 fn malformed_vector_state() {
-    let good = framed();
-    assert_eq!(restored(&good, 0b111, 0xffff).0, Ok(true));
-    let patched = |at: usize, bytes: &[u8]| {
+    let mut good = Memory::default();
+    let (deliver, registers) = (deliver(ActionFlags::empty(), Some(1)), PtRegs { rsp: 0x10000, ..Default::default() });
+    let stack = AlternateStack::default();
+    let (place, _) = good.build(&plain(&deliver, &registers, &stack), &area(832, 7, 0b111)).unwrap();
+    let found = |memory: &Memory| memory.find(LAYOUT, place.vector);
+    assert_eq!(found(&good), Ok(SavedVectors::Extended { components: 0b111 }));
+    let patched = |at: u64, bytes: &[u8]| {
         let mut copy = good.clone();
-        copy[at..at + bytes.len()].copy_from_slice(bytes);
-        restored(&copy, 0b111, 0xffff)
+        copy.write(place.vector + at, bytes).unwrap();
+        found(&copy)
     };
-    // Magic numbers or sizes that are not right: the legacy part counts, and all else is initial.
+    // Magic numbers or sizes that are not right: only the legacy part counts.
     for (at, bytes) in
         [(464, [0; 4]), (832, [0; 4]), (480, 833_u32.to_le_bytes()), (480, 575_u32.to_le_bytes()), (468, [0; 4])]
     {
-        let (result, area) = patched(at, &bytes);
-        assert_eq!(result, Ok(true), "at {at}");
-        assert_eq!(area[512], 0b11);
-        assert!(area[513..].iter().all(|&byte| byte == 0));
-        assert_eq!(area[32..464], good[32..464]);
+        assert_eq!(patched(at, &bytes), Ok(SavedVectors::Legacy), "at {at}");
     }
-    // Components that the frame does not claim are initial.
-    let (result, area) = patched(472, &[0b11]);
-    assert_eq!((result, area[512]), (Ok(true), 0b11));
-    // What XRSTOR refuses.
-    for (at, byte) in [(512, 0b1000), (520, 1), (575, 1), (26, 1)] {
-        assert_eq!(patched(at, &[byte]).0, Err(Errno::EFAULT), "at {at}");
-    }
-    assert_eq!(restored(&good[..511], 0b111, 0xffff).0, Err(Errno::EFAULT));
-    let mut area = vec![1; 832];
-    assert_eq!(restore_vector_state(0, &mut area, 0b111, 0xffff, |_, _| Err(Errno::EFAULT)), Ok(false));
-    assert_eq!(restore_vector_state(72, &mut area, 0b111, 0xffff, |_, _| Ok(())), Err(Errno::EFAULT));
+    // Components that the frame does not claim, or the machine does not have.
+    assert_eq!(patched(472, &[0b11]), Ok(SavedVectors::Extended { components: 0b11 }));
+    assert_eq!(patched(472, &[0xff; 8]), Ok(SavedVectors::Extended { components: 0b111 }));
+    assert_eq!(good.find(LAYOUT, 0), Ok(SavedVectors::None));
+    assert_eq!(good.find(LAYOUT, place.vector + 0x1_0000), Err(Errno::EFAULT));
+    let plain = VectorLayout { size: 512, components: 0 };
+    assert_eq!(good.find(plain, place.vector), Ok(SavedVectors::Legacy));
 }
 
 #[test]
-fn initial_components_are_filled_in() {
-    let mut image = vec![0xee; 832];
-    image[512..576].fill(0);
-    image[24..28].copy_from_slice(&0x1f80_u32.to_le_bytes());
-    let request = FrameRequest {
-        signal: Signal::SEGV,
-        information: &information(),
-        deliver: &deliver(ActionFlags::empty(), Some(1)),
-        registers: &Registers { rsp: 0x10000, ..Default::default() },
-        mask: SignalSet::EMPTY,
-        stack: &AlternateStack::default(),
-    };
-    let mut memory = Memory::default();
-    let entry = request
-        .write(VectorState { image: &mut image.clone(), components: 0b111 }, |at, bytes| memory.write(at, bytes))
-        .unwrap();
-    let saved = SavedContext::read(entry.rsp + 8, |at, bytes| memory.read(at, bytes)).unwrap();
-    let bytes: Vec<u8> = memory.0.range(saved.vector..).map(|(_, &byte)| byte).collect();
-    assert_eq!(bytes[..4], [0x7f, 3, 0, 0]);
-    assert_eq!(bytes[24..28], 0x1f80_u32.to_le_bytes());
-    assert!(bytes[32..416].iter().all(|&byte| byte == 0));
-    assert_eq!(bytes[512], 0b11);
+fn stack_segments_count_only_if_asked_for() {
+    let mut frame = UserContextFrame::default();
+    frame.context.ss = 0x1234;
+    let mut registers = PtRegs::default();
+    restore_registers(&frame, &mut registers);
+    assert_eq!(registers.ss, 0x2b);
+    frame.flags = UC_STRICT_RESTORE_SS;
+    restore_registers(&frame, &mut registers);
+    assert_eq!(registers.ss, 0x1234);
 }
 
 #[test]
 fn alternate_stacks() {
-    let image = area(832, 1, 0b111);
     let place = |rsp: u64, stack: &AlternateStack, flags: ActionFlags| {
-        let request = FrameRequest {
-            signal: Signal::SEGV,
-            information: &information(),
-            deliver: &deliver(flags, Some(1)),
-            registers: &Registers { rsp, ..Default::default() },
-            mask: SignalSet::EMPTY,
-            stack,
-        };
-        request
-            .write(VectorState { image: &mut image.clone(), components: 0b111 }, |_, _| Ok(()))
-            .map(|entry| entry.rsp)
+        let registers = PtRegs { rsp, ..Default::default() };
+        plain(&deliver(flags, Some(1)), &registers, stack).place().map(|place| place.address)
     };
     let on = ActionFlags::ON_STACK;
     let stack = alternate(0x10_0000, 4096, 0);
@@ -371,20 +365,9 @@ fn sigaltstack() {
 }
 
 #[test]
-fn a_handler_needs_a_restorer_and_a_writable_stack() {
-    let image = area(832, 1, 0b111);
-    let request = |deliver: &Deliver, result: Result<(), Errno>| {
-        FrameRequest {
-            signal: Signal::SEGV,
-            information: &information(),
-            deliver,
-            registers: &Registers { rsp: 0x10000, ..Default::default() },
-            mask: SignalSet::EMPTY,
-            stack: &AlternateStack::default(),
-        }
-        .write(VectorState { image: &mut image.clone(), components: 0b111 }, |_, _| result)
-        .err()
-    };
-    assert_eq!(request(&deliver(ActionFlags::empty(), None), Ok(())), Some(Errno::EFAULT));
-    assert_eq!(request(&deliver(ActionFlags::empty(), Some(1)), Err(Errno::EFAULT)), Some(Errno::EFAULT));
+fn a_handler_needs_a_restorer() {
+    let (registers, stack) = (PtRegs { rsp: 0x10000, ..Default::default() }, AlternateStack::default());
+    let place = |restorer| plain(&deliver(ActionFlags::empty(), restorer), &registers, &stack).place().err();
+    assert_eq!(place(None), Some(Errno::EFAULT));
+    assert_eq!(place(Some(1)), None);
 }

@@ -59,7 +59,7 @@ fn slow_dequeue(thread: &mut Model, process: &mut Model, mask: u64) -> Option<(S
 
 #[derive(Clone, Debug)]
 enum Step {
-    Send { process: bool, signal: Signal, cause: Information },
+    Send { process: bool, signal: Signal, cause: Information, in_place: bool },
     Mark { process: bool, signal: Signal },
     Dequeue { mask: u64 },
     Flush { process: bool, set: u64 },
@@ -85,7 +85,8 @@ fn mask() -> impl Strategy<Value = u64> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (any::<bool>(), any_signal(), cause()).prop_map(|(process, signal, cause)| Step::Send { process, signal, cause }),
+        6 => (any::<bool>(), any_signal(), cause(), any::<bool>())
+            .prop_map(|(process, signal, cause, in_place)| Step::Send { process, signal, cause, in_place }),
         1 => (any::<bool>(), any_signal()).prop_map(|(process, signal)| Step::Mark { process, signal }),
         4 => mask().prop_map(|mask| Step::Dequeue { mask }),
         1 => (any::<bool>(), any::<u64>()).prop_map(|(process, set)| Step::Flush { process, set }),
@@ -100,15 +101,22 @@ proptest! {
         let mut model = [Model::default(), Model::default()];
         for step in steps {
             match step {
-                Step::Send { process, signal, cause } => {
+                Step::Send { process, signal, cause, in_place } => {
                     let queued: usize = model.iter().map(|model| model.list.len()).sum();
                     let exempt = !signal.is_real_time() && cause.code() >= 0;
                     let fits = exempt || (queued as u64) < limit;
+                    let kept = (fits && signal != Signal::KILL).then_some(cause);
+                    let queue = &mut real[usize::from(process)];
+                    let is_there = !signal.is_real_time() && model[usize::from(process)].has(signal);
+                    if in_place && queue.put(signal, &cause, &counter, limit) {
+                        prop_assert!(is_there || kept.is_some());
+                        model[usize::from(process)].add(signal, Some(cause));
+                        continue;
+                    }
                     match Message::new(signal, cause, &counter, limit) {
                         Ok(message) => {
-                            let kept = (fits && signal != Signal::KILL).then_some(cause);
                             prop_assert!(kept.is_some() || !signal.is_real_time() || cause.code() == 0);
-                            drop(real[usize::from(process)].add(message));
+                            drop(queue.add(message));
                             model[usize::from(process)].add(signal, kept);
                         }
                         Err(error) => {

@@ -121,19 +121,28 @@ fn choosing_a_thread() {
     assert_eq!(choose(Signal::KILL, &[exiting, stopped]), Some(1));
 }
 
+/// Sets an action; answers the one before, and whether the signal is ignored now.
+fn set(table: &mut Dispositions, signal: Signal, action: Action) -> (Action, bool) {
+    let mut before = Action::default();
+    table.exchange(signal, &action, Some(&mut before)).unwrap();
+    (before, action.ignores(signal))
+}
+
 #[test]
 fn dispositions() {
     let mut table = Dispositions::default();
     for signal in [Signal::KILL, Signal::STOP] {
-        assert_eq!(table.set(signal, Action::default()), Err(Errno::EINVAL));
+        assert_eq!(table.exchange(signal, &Action::default(), None), Err(Errno::EINVAL));
     }
     let raw = Sigaction { handler: 0x1000, flags: u64::MAX, restorer: 5, mask: u64::MAX };
-    assert_eq!(table.set(Signal::INT, raw.into()), Ok(false));
+    assert_eq!(set(&mut table, Signal::INT, raw.into()), (Action::default(), false));
     let back = Sigaction::from(*table.get(Signal::INT));
     assert_eq!((back.handler, back.restorer, back.mask), (0x1000, 5, !(1 << 8 | 1 << 18)));
     assert_eq!(back.flags, 0xdc00_0807);
-    assert_eq!(table.set(Signal::HUP, action(Handler::Ignore, ActionFlags::RESTART)), Ok(true));
-    assert_eq!(table.set(Signal::CHLD, Action::default()), Ok(true));
+    let ignored = action(Handler::Ignore, ActionFlags::RESTART);
+    assert_eq!(set(&mut table, Signal::HUP, ignored), (Action::default(), true));
+    assert_eq!(set(&mut table, Signal::HUP, ignored), (ignored, true));
+    assert!(set(&mut table, Signal::CHLD, Action::default()).1);
     assert_eq!(table.ignored_and_caught(), (SignalSet::of(&[Signal::HUP]), SignalSet::of(&[Signal::INT])));
     let mut forked = table.clone();
     forked.consume(Signal::INT);
@@ -153,7 +162,7 @@ fn faults_cannot_be_held_off() {
         (Handler::Default, false, false, Handler::Default, true),
     ] {
         let mut table = Dispositions::default();
-        table.set(Signal::SEGV, action(handler, ActionFlags::empty())).unwrap();
+        set(&mut table, Signal::SEGV, action(handler, ActionFlags::empty()));
         let mut mask = if blocked { SignalSet::of(&[Signal::SEGV]) } else { SignalSet::EMPTY };
         assert_eq!(table.force(Signal::SEGV, &mut mask, fatal), killable);
         assert_eq!(table.get(Signal::SEGV).handler, after);
@@ -165,7 +174,7 @@ fn faults_cannot_be_held_off() {
 fn children() {
     let with = |handler, flags| {
         let mut table = Dispositions::default();
-        table.set(Signal::CHLD, action(handler, flags)).unwrap();
+        set(&mut table, Signal::CHLD, action(handler, flags));
         let exit = table.child_exit();
         (exit.notify, exit.reap, table.child_stop_notifies())
     };

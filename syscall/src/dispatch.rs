@@ -1,6 +1,6 @@
 //! From a number to its handler, through both doors.
 use crate::table;
-use abi::Errno;
+use abi::{Errno, PtRegs};
 use task::life::Door;
 use task::{Answer, Failure, Task};
 use trap::UserContext;
@@ -36,13 +36,11 @@ fn through_32_bit_door(task: &Task, context: &mut UserContext) -> Answer {
     let number = context.rax & 0xffff_ffff;
     context.original_rax = number;
     let saved = *context;
-    for register in
-        [&mut context.rbx, &mut context.rcx, &mut context.rdx, &mut context.rsi, &mut context.rdi, &mut context.rbp]
-    {
-        *register &= 0xffff_ffff;
-    }
-    (context.rdi, context.rsi, context.rdx, context.r10, context.r8, context.r9) =
-        (context.rbx, context.rcx, context.rdx, context.rsi, context.rdi, context.rbp);
+    let narrow = |register: u64| register & 0xffff_ffff;
+    let PtRegs { rbx, rcx, rdx, rsi, rdi, rbp, .. } = **context;
+    (context.rbx, context.rcx, context.rbp) = (narrow(rbx), narrow(rcx), narrow(rbp));
+    (context.rdi, context.rsi, context.rdx) = (narrow(rbx), narrow(rcx), narrow(rdx));
+    (context.r10, context.r8, context.r9) = (narrow(rsi), narrow(rdi), narrow(rbp));
     let answer = table::compatible(number)(task, context);
     let replaced = context.rip != saved.rip || context.rsp != saved.rsp;
     if !replaced {

@@ -25,14 +25,16 @@ pub fn rt_sigaction(
     check_size(size)?;
     let signal = Signal::new(number)?;
     let new = new.non_null().map(|new| new.read()).transpose()?;
-    let before = match new {
-        Some(new) => task.set_signal_action(signal, Action::from(new))?,
-        None => task.signal_action(signal),
+    let new = new.map(Action::from);
+    let Some(old) = old.non_null() else {
+        return new.map_or(Ok(()), |new| task.set_signal_action(signal, &new, None));
     };
-    match old.non_null() {
-        Some(old) => old.write(&Sigaction::from(before)),
-        None => Ok(()),
+    let mut before = Action::default();
+    match new {
+        Some(new) => task.set_signal_action(signal, &new, Some(&mut before))?,
+        None => before = task.signal_action(signal),
     }
+    old.write(&Sigaction::from(before))
 }
 
 pub fn rt_sigprocmask(task: &Task, how: u32, new: UserPtr<u64>, old: UserPtr<u64>, size: usize) -> Result<(), Errno> {
@@ -204,6 +206,9 @@ fn to_many(
 }
 
 fn to_thread(task: &Task, pid: Option<u32>, tid: u32, signal: u32, information: Information) -> Result<(), Errno> {
+    if tid == task.tid() && pid.is_none_or(|pid| task.process.pid == pid) {
+        return signals::send_to_task(task, signal, information);
+    }
     let target = task::tree::find_task(tid)
         .filter(|other| pid.is_none_or(|pid| other.process.pid == pid))
         .ok_or(Errno::ESRCH)?;

@@ -357,13 +357,10 @@ pub(crate) fn end_for_exec(process: &Process) {
 }
 
 /// A signal was taken: if it is a timer's, it now says how often that has expired meanwhile.
-pub(crate) fn taken(process: &Process, information: ::signal::Information) -> ::signal::Information {
-    match information {
-        ::signal::Information::Timer { timer, value, .. } => {
-            let overrun = find(process, timer).map_or(0, |timer| timer.taken());
-            ::signal::Information::Timer { timer, overrun, value }
-        }
-        other => other,
+#[inline]
+pub(crate) fn taken(process: &Process, information: &mut ::signal::Information) {
+    if let ::signal::Information::Timer { timer, overrun, .. } = information {
+        *overrun = find(process, *timer).map_or(0, |timer| timer.taken());
     }
 }
 

@@ -128,7 +128,7 @@ pub fn execute(task: &Task, context: &mut UserContext, request: Request<'_>) -> 
     let shown = path.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
     task.set_name(shown);
     release_old(task);
-    task.process.has_executed.store(1, Ordering::Relaxed);
+    task.process.executions.fetch_add(1, Ordering::Relaxed);
     task.process.traits.reset_for_exec(secure);
     task.process.exit_signal.store(SIGCHLD, Ordering::Relaxed);
     signals::reset_for_exec(task);

@@ -129,6 +129,8 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
     let wish = |child: &Arc<Process>| child.traits.parent_death_signal.load(Ordering::Relaxed);
     let heir = heir(&tree, &process);
     let children = tree.reparent_children(process.pid, heir);
+    // Whoever adopts them chose no signal; it might be one that ends init.
+    children.iter().for_each(|child| child.exit_signal.store(SIGCHLD, Ordering::Relaxed));
     for child in children.iter().filter(|child| wish(child) != 0 && !child.is_zombie()) {
         signals::send_in_tree(&tree, child, wish(child), signals::Information::parent_ended(&process));
     }
@@ -146,7 +148,6 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
 fn adopt_zombies(tree: &mut Tree, children: &[Arc<Process>]) -> Vec<Gone> {
     let mut gone = Vec::new();
     for child in children.iter().filter(|child| child.is_zombie()) {
-        child.exit_signal.store(SIGCHLD, Ordering::Relaxed);
         gone.extend(notify_parent(tree, child));
     }
     gone
@@ -155,8 +156,10 @@ fn adopt_zombies(tree: &mut Tree, children: &[Arc<Process>]) -> Vec<Gone> {
 /// Tells the parent that `process` has ended. A parent that ignores SIGCHLD does not want to wait: the process goes at once.
 fn notify_parent(tree: &mut Tree, process: &Arc<Process>) -> Option<Gone> {
     let parent = tree.node(process.parent()).map(|node| node.process.clone());
-    let signal = process.exit_signal.load(Ordering::Relaxed);
     let Some(parent) = parent else { return tree.remove_process(process.pid) };
+    let chosen = process.exit_signal.load(Ordering::Relaxed);
+    let same_program = process.made_under.load(Ordering::Relaxed) == parent.executions.load(Ordering::Relaxed);
+    let signal = if same_program { chosen } else { SIGCHLD };
     let discards = signal == SIGCHLD && signals::discards_children(&parent);
     if signal != 0 && !discards {
         signals::send_in_tree(tree, &parent, signal, signals::Information::child_ended(process));

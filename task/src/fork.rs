@@ -181,10 +181,15 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
     let has = |flag: u32| arguments.flags & u64::from(flag) != 0;
     let clear = arguments.flags & CLONE_CLEAR_SIGHAND != 0;
     let signals = GroupSignals::for_child(&parent.process.signals, has(CLONE_SIGHAND), clear);
-    let exit_signal =
-        if has(CLONE_PARENT) { parent.process.exit_signal.load(Ordering::Relaxed) } else { arguments.exit_signal };
+    let of = &parent.process;
+    let (exit_signal, made_under) = if has(CLONE_PARENT) {
+        (of.exit_signal.load(Ordering::Relaxed), of.made_under.load(Ordering::Relaxed))
+    } else {
+        (arguments.exit_signal, of.executions.load(Ordering::Relaxed))
+    };
     let limits = *parent.process.limits.lock();
     let process = Process::new(pid, exit_signal, signals, limits);
+    process.made_under.store(made_under, Ordering::Relaxed);
     process.made_by.store(parent.tid(), Ordering::Relaxed);
     let adjustment = parent.process.oom_score_adjustment.load(Ordering::Relaxed);
     process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);

@@ -21,6 +21,13 @@ pub fn start(cpus: usize, seed: u64) {
     let _ = FUTEXES.set(table);
 }
 
+/// Gives back what the table keeps for the next waiters.
+pub(crate) fn give_back() {
+    if let Some(table) = FUTEXES.get() {
+        table.give_back();
+    }
+}
+
 fn table() -> Result<&'static Futexes, Errno> {
     FUTEXES.get().ok_or(Errno::ENOSYS)
 }

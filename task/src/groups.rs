@@ -28,7 +28,7 @@ fn may_move(tree: &Tree, caller: &Process, pid: Pid) -> Result<Pid, Errno> {
         if node.session != own.session {
             return Err(Errno::EPERM);
         }
-        if node.process.has_executed.load(Ordering::Relaxed) != 0 {
+        if node.process.has_executed() {
             return Err(Errno::EACCES);
         }
     } else if pid != caller.pid {

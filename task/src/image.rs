@@ -19,7 +19,7 @@ const FIRST_STACK: usize = 132 << 10;
 pub trait Executable: Image {
     fn mapped(&self) -> Arc<dyn MappedFile>;
     /// The file itself, for /proc/PID/exe.
-    fn opened(&self) -> Arc<vfs::OpenFile>;
+    fn opened(&self) -> Arc<vfs::ExecutedFile>;
 }
 
 /// The pages that every program gets: the vDSO, preceded by its data.
@@ -235,10 +235,7 @@ fn auxiliary_values(wish: &Wish<'_>, program_headers: u64, entry: u64) -> Auxili
         secure: wish.secure,
         hardware: u64::from(arch::features::hardware_capabilities()),
         hardware2: u64::from(arch::features::has(arch::features::Feature::FsGsBase)) << 1,
-        minimum_signal_stack: signal::minimum_stack_size(
-            arch::user_state::area_size(),
-            arch::user_state::component_mask() != 0,
-        ),
+        minimum_signal_stack: signal::minimum_stack_size(crate::signals::vector_layout()),
         ..AuxiliaryValues::default()
     }
 }

@@ -36,7 +36,7 @@ pub mod priority;
 pub mod process;
 pub mod random;
 pub mod realtime;
-mod shortage;
+pub mod shortage;
 pub mod signals;
 mod start;
 mod stubs;

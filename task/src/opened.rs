@@ -8,7 +8,7 @@ use core::fmt;
 use core::ops::Range;
 use memory::Writer;
 use mm::{MappedFile, Rights};
-use vfs::{Credentials, Last, Mapping, OpenFile, Origin, Path};
+use vfs::{Credentials, ExecutedFile, Last, Mapping, OpenFile, Origin, Path};
 
 /// An open file whose pages are mapped. Keeps the file open.
 pub struct MappedOpenFile {
@@ -69,14 +69,15 @@ impl MappedFile for MappedOpenFile {
     }
 }
 
-/// A program's file.
+/// A program's file, which nobody writes meanwhile.
 pub struct OpenedExecutable {
     mapped: Arc<MappedOpenFile>,
+    executed: Arc<ExecutedFile>,
 }
 
 impl OpenedExecutable {
     /// Opens a file for execution. EACCES for what is no regular file, may not be executed, or lies on a mount without
-    /// programs.
+    /// programs; ETXTBSY for what is open for writing.
     pub fn open(origin: &Origin<'_>, path: &[u8]) -> Result<Arc<Self>, Errno> {
         Self::of(origin, vfs::resolve(origin, path, Last::Follow)?)
     }
@@ -89,7 +90,8 @@ impl OpenedExecutable {
         }
         inode.check_access(origin.credentials, Access::EXECUTE)?;
         let file = OpenFile::open(place, OpenFlags::empty(), origin.credentials)?;
-        Ok(Arc::new(Self { mapped: MappedOpenFile::new(&file, &origin.context.root)? }))
+        let mapped = MappedOpenFile::new(&file, &origin.context.root)?;
+        Ok(Arc::new(Self { mapped, executed: Arc::new(ExecutedFile::new(file)?) }))
     }
 
     /// The credentials that a program in this file gets from a caller with `old` ones, and whether it gained rights by it:
@@ -117,7 +119,7 @@ impl Executable for OpenedExecutable {
         self.mapped.clone()
     }
 
-    fn opened(&self) -> Arc<OpenFile> {
-        self.mapped.file.clone()
+    fn opened(&self) -> Arc<ExecutedFile> {
+        self.executed.clone()
     }
 }

@@ -28,8 +28,10 @@ pub struct Process {
     pub(crate) unended_threads: AtomicUsize,
     /// Gave up its session's terminal (TIOCNOTTY by one that is not the leader).
     pub(crate) is_detached: AtomicBool,
-    /// Set by an exec: a parent may then not change the group any more (setpgid(2), EACCES).
-    pub(crate) has_executed: AtomicU32,
+    /// Execs so far. After the first a parent may not change the group any more (setpgid(2), EACCES).
+    pub(crate) executions: AtomicU32,
+    /// The parent's [`Self::executions`] when this was made. One that runs another program by now did not choose the exit signal.
+    pub(crate) made_under: AtomicU32,
     /// Real user of the first thread, for siginfo; a copy.
     pub(crate) uid: AtomicU32,
     /// Adopts orphans below it (prctl(2), PR_SET_CHILD_SUBREAPER).
@@ -71,7 +73,8 @@ impl Process {
             live_threads: AtomicUsize::new(1),
             unended_threads: AtomicUsize::new(1),
             is_detached: AtomicBool::new(false),
-            has_executed: AtomicU32::new(0),
+            executions: AtomicU32::new(0),
+            made_under: AtomicU32::new(0),
             uid: AtomicU32::new(0),
             is_subreaper: AtomicU32::new(0),
             chosen_in_shortage: AtomicBool::new(false),
@@ -147,7 +150,7 @@ impl Process {
 
     /// Whether it executed a program since it was forked.
     pub fn has_executed(&self) -> bool {
-        self.has_executed.load(Ordering::Relaxed) != 0
+        self.executions.load(Ordering::Relaxed) != 0
     }
 
     /// Whether job control has stopped it.

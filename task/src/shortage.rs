@@ -65,6 +65,12 @@ fn wait_for_the_chosen(task: &Task) -> bool {
     !is_ending(task)
 }
 
+/// Gives back all that is kept for its next use, but for caches of files. Process context, under no spinlock.
+pub fn give_back_kept() {
+    crate::futexes::give_back();
+    scheduler::give_back_kept();
+}
+
 fn is_ending(task: &Task) -> bool {
     task.signals.ending.load(Ordering::Acquire)
 }

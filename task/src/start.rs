@@ -23,6 +23,8 @@ pub struct Init {
     pub descriptors: DescriptorTable,
     /// What PID 1 does before it executes anything.
     pub before: Option<fn()>,
+    /// Called when all is there for its program's first instruction.
+    pub ready: fn(),
 }
 
 /// The candidates for the first program, and what it is given.
@@ -83,13 +85,14 @@ type Prepare = Box<dyn FnOnce() -> Init + Send>;
 /// What PID 1 does before it first enters user mode. Not inlined: the stack that start-up needs is to be free again afterwards.
 #[inline(never)]
 fn begin(task: &Task, context: &mut UserContext, prepare: Prepare) {
-    let Init { program, context: folders, descriptors, before } = prepare();
+    let Init { program, context: folders, descriptors, before, ready } = prepare();
     // From here on there is somebody to end when memory runs out.
     memory::heap::set_relief(&crate::shortage::Killer);
     drop(task.files.set_descriptors(Some(Arc::new(descriptors))));
     task.files.set_shared_context(Arc::new(SpinLock::new(Rank::TaskContext, folders)));
     before.into_iter().for_each(|act| act());
     execute_first(task, context, &program);
+    ready();
 }
 
 /// Linux's order and words (kernel_init).

@@ -61,7 +61,7 @@ pub struct ExecImage {
     /// Code and initialised data.
     pub code: Range<u64>,
     pub data: Range<u64>,
-    pub file: Arc<vfs::OpenFile>,
+    pub file: Arc<vfs::ExecutedFile>,
 }
 
 /// What restart_syscall(2) goes on with.
@@ -194,6 +194,11 @@ impl Task {
 
     pub fn credentials(&self) -> Arc<Credentials> {
         self.credentials.lock().clone()
+    }
+
+    /// The real user, without taking hold of the rest.
+    pub fn real_user(&self) -> u32 {
+        self.credentials.lock().user.real
     }
 
     pub fn set_credentials(&self, credentials: Arc<Credentials>) {

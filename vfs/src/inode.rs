@@ -319,13 +319,13 @@ impl Inode {
         self.writers.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Keeps writers out while it is executed, until [`Inode::allow_writing`]. ETXTBSY while it is open for writing.
-    pub fn deny_writing(&self) -> Result<(), Errno> {
+    /// Keeps writers out while it is executed, until `allow_writing`. ETXTBSY while it is open for writing.
+    pub(crate) fn deny_writing(&self) -> Result<(), Errno> {
         let less = |writers: i32| (writers <= 0).then_some(writers - 1);
         self.writers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).map_or(Err(Errno::ETXTBSY), |_| Ok(()))
     }
 
-    pub fn allow_writing(&self) {
+    pub(crate) fn allow_writing(&self) {
         self.writers.fetch_add(1, Ordering::Relaxed);
     }
 

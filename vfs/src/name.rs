@@ -1,6 +1,7 @@
 //! One component of a path, hashed while it is found.
 use abi::{Errno, NAME_MAX};
 use alloc::boxed::Box;
+use zerocopy::IntoBytes;
 
 /// Names up to this many bytes are kept and compared as words.
 pub const INLINE: usize = 32;
@@ -160,16 +161,15 @@ impl OwnedName {
             && (self.long.is_none() || self.long.as_deref() == Some(name.bytes))
     }
 
-    /// Calls `visit` with its bytes.
-    pub fn with_bytes<R>(&self, visit: impl FnOnce(&[u8]) -> R) -> R {
-        if let Some(long) = &self.long {
-            return visit(long);
-        }
-        let mut bytes = [0; INLINE];
-        for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.words) {
-            chunk.copy_from_slice(&word.to_le_bytes());
-        }
-        visit(&bytes[..usize::from(self.length).min(INLINE)])
+    /// Its bytes.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        let kept = match &self.long {
+            Some(long) => long,
+            // Little-endian words are the bytes in their order.
+            None => self.words.as_bytes(),
+        };
+        kept.get(..usize::from(self.length)).unwrap_or(kept)
     }
 }
 
@@ -187,6 +187,8 @@ mod tests {
             let alone = Name::first_of(name.as_bytes()).unwrap();
             prop_assert_eq!(found.hash(), alone.hash());
             prop_assert_eq!(found.words(), alone.words());
+            let owned = OwnedName::new(&found);
+            prop_assert_eq!(owned.bytes(), name.as_bytes());
         }
     }
 

@@ -80,6 +80,14 @@ impl Counters {
     }
 }
 
+/// The [`Counters`] of all file systems together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub inodes: usize,
+    pub dentries: usize,
+    pub negative: usize,
+}
+
 /// What a file system tells about itself when it is made.
 pub struct Properties {
     /// The type's name.
@@ -257,6 +265,31 @@ impl Vfs {
             sum = (sum.0 + cached, sum.1 + shared);
         });
         sum
+    }
+
+    /// Drops all dentries that nobody uses, and with them inodes that live nowhere else; answers how many. May sleep.
+    pub fn shrink(&self) -> usize {
+        let mut dropped = 0;
+        self.for_each_superblock(|superblock| dropped += crate::shrink(superblock, usize::MAX));
+        dropped
+    }
+
+    /// How many objects of all file systems are in memory.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        self.for_each_superblock(|superblock| {
+            totals.inodes += superblock.counters.inodes.load(Ordering::Relaxed);
+            totals.dentries += superblock.counters.dentries.load(Ordering::Relaxed);
+            totals.negative += superblock.counters.negative.load(Ordering::Relaxed);
+        });
+        totals
+    }
+
+    /// How many dentries nobody holds but the cache: counted one by one. May sleep.
+    pub fn unused_dentries(&self) -> usize {
+        let mut unused = 0;
+        self.for_each_superblock(|superblock| unused += crate::shrink::unused(superblock));
+        unused
     }
 
     /// `sync(2)`.

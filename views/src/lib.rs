@@ -18,8 +18,13 @@
 
 extern crate alloc;
 
+#[cfg(target_os = "none")]
+mod accounts;
 pub mod bitmap;
+pub mod blocks;
 pub mod cpu_flags;
+#[cfg(target_os = "none")]
+mod memory_tree;
 #[cfg(target_os = "none")]
 mod process;
 #[cfg(target_os = "none")]

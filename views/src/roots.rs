@@ -1,6 +1,6 @@
 //! The roots of both trees, and what is registered in them.
 use crate::process::{Processes, SelfLink, ThreadSelfLink, set_namespace};
-use crate::{system, system_tree};
+use crate::{memory_tree, system, system_tree};
 use abi::Errno;
 use alloc::sync::Arc;
 use irq::{Interrupts, Softirqs};
@@ -42,6 +42,7 @@ pub fn register(sources: Sources) -> Result<Trees, Errno> {
     proc.add("thread-self", Node::link(Arc::new(ThreadSelfLink)))?;
     let sys = Listing::with_permissions(0o755);
     system_tree::register(&sys, sources.apic_id)?;
+    memory_tree::register(&sys, &sources)?;
     vfs.register(Arc::new(TreeType::sysfs(sys.clone())));
     vfs.register(Arc::new(TreeType::proc(Arc::new(Joined { registered: proc.clone(), other: Arc::new(Processes) }))));
     Ok(Trees { proc, sys })

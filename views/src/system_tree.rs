@@ -25,6 +25,7 @@ pub(crate) fn register(sys: &Arc<Listing>, apic_id: ApicId) -> Result<(), Errno>
         topology(&*cpus.below(&format!("cpu{cpu}/topology"))?, cpu, apic_id)?;
     }
     let counts = sys.below("kernel/debug/birgus")?;
+    counts.add("memory", attribute(crate::accounts::show))?;
     counts.add("stubs", attribute(stubs))
 }
 

@@ -1,6 +1,7 @@
 //! Messages on the control queues (virtio 1.2, 5.3.6.2).
 use dma::{Buffer, Buffers};
 use memory::Frame;
+use memory::frame::Use;
 use virtio::Queue;
 
 pub(crate) const DEVICE_READY: u16 = 0;
@@ -60,7 +61,7 @@ pub(crate) struct Incoming(pub Queue<()>);
 impl Incoming {
     /// Lends the host memory for its messages; false without any.
     pub fn lend(&mut self) -> bool {
-        let Some(frame) = Frame::allocate_zeroed() else { return false };
+        let Some(frame) = Frame::allocate_zeroed_for(Use::Devices) else { return false };
         for index in 0..LENT {
             let buffer = Buffer::new(frame.clone(), index * LONGEST, LONGEST, true);
             if let Some(buffer) = buffer

@@ -4,6 +4,7 @@ use crate::port::Port;
 use abi::Errno;
 use core::sync::atomic::Ordering;
 use dma::{Buffer, Buffers};
+use memory::frame::Use;
 use memory::{Frame, PAGE_SIZE, Reader, Writer};
 
 /// Pages that one write may fill: 32 KiB, as on Linux.
@@ -120,7 +121,7 @@ impl Port {
         let mut taken = 0;
         let mut failure = None;
         while buffers.len() < pages {
-            let Some(frame) = Frame::allocate() else {
+            let Some(frame) = Frame::allocate_for(Use::Devices) else {
                 failure = Some(Errno::ENOMEM);
                 break;
             };

@@ -11,6 +11,7 @@ use alloc::sync::Arc;
 use dma::{Buffer, Buffers};
 use irq::{Handled, Handler};
 use memory::Frame;
+use memory::frame::Use;
 use sync::{InterruptsOff, Rank, Sleep, SpinLock, WaitError, WaitQueue};
 use virtio::{Device, Error, Queue, Transport};
 
@@ -41,7 +42,7 @@ impl Entropy {
     pub fn start(transport: Arc<dyn Transport>) -> Result<Arc<Self>, Error> {
         let device = Device::start(transport, 0)?;
         let queue = device.queue(0, 8);
-        let buffer = Frame::allocate_zeroed().and_then(|frame| Buffer::new(frame, 0, REQUEST, true));
+        let buffer = Frame::allocate_zeroed_for(Use::Devices).and_then(|frame| Buffer::new(frame, 0, REQUEST, true));
         let (Ok(queue), Some(buffer)) = (queue, buffer) else {
             device.fail();
             return Err(Error::Queue);

@@ -1,6 +1,6 @@
 //! gzip (RFC 1952) over deflate.
+use crate::reason::Reason;
 use crate::source::{Counted, Source};
-use crate::unpack::Reason;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use miniz_oxide::inflate::TINFLStatus;

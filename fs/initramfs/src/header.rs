@@ -1,6 +1,6 @@
 //! The header of a member: thirteen numbers of eight hexadecimal digits behind six bytes of magic.
+use crate::reason::Reason;
 use crate::source::Counted;
-use crate::unpack::Reason;
 use abi::file::DeviceNumber;
 
 /// Bytes of a header.

@@ -6,7 +6,8 @@
 //!
 //! **Model.** Everything is a [`Source`] of bytes, read once and front to back: memory that is given back as it is read, or
 //! a decompressor over another source. So an archive needs no second copy in memory, and ends as it began: in pages of the
-//! page cache alone.
+//! page cache alone. A decompressor keeps no more than how far its format looks back, which is 32 KiB for gzip and whatever their
+//! headers say for zstd and xz; the allocator serves that before there are programs (`memory`'s heap).
 //!
 //! **Trust.** None. Lengths are checked before they are believed, a member that cannot be made is skipped with a warning, and
 //! what cannot be understood ends the archive with an error that says where. All loops consume input.
@@ -18,8 +19,13 @@ extern crate alloc;
 mod gzip;
 mod header;
 mod members;
+mod output;
+mod reason;
 mod source;
 mod unpack;
+mod xz;
+mod zstd;
 
+pub use reason::{Failure, Reason};
 pub use source::Source;
-pub use unpack::{Failure, Reason, Summary, unpack};
+pub use unpack::{Summary, unpack};

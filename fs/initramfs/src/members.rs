@@ -1,7 +1,8 @@
 //! The members of one archive, made as files.
 use crate::header::Header;
+use crate::reason::Reason;
 use crate::source::{Counted, Source};
-use crate::unpack::{Reason, Summary};
+use crate::unpack::Summary;
 use abi::file::{AtFlags, DeviceNumber, FileType, OpenFlags};
 use abi::time::Timespec;
 use abi::{Errno, PATH_MAX};

@@ -1,5 +1,5 @@
 //! Where archives come from.
-use crate::unpack::Reason;
+use crate::reason::Reason;
 
 /// Bytes, front to back.
 pub trait Source {
@@ -86,5 +86,36 @@ impl Source for Counted<'_> {
     fn consume(&mut self, count: usize) {
         self.position += count as u64;
         self.source.consume(count);
+    }
+}
+
+/// A source as libraries read it, with what they are not told.
+pub(crate) struct Input<'s, 'c> {
+    source: &'s mut Counted<'c>,
+    /// Why the last read gave less than was asked for.
+    pub(crate) failed: Option<Reason>,
+}
+
+impl<'s, 'c> Input<'s, 'c> {
+    pub(crate) fn new(source: &'s mut Counted<'c>) -> Self {
+        Self { source, failed: None }
+    }
+
+    /// Reads some of what comes next; nothing at the end, and where `failed` says why.
+    pub(crate) fn read_some(&mut self, bytes: &mut [u8]) -> usize {
+        let some = match self.source.peek() {
+            Ok(some) => some,
+            Err(reason) => {
+                self.failed = Some(reason);
+                return 0;
+            }
+        };
+        let count = some.len().min(bytes.len());
+        bytes[..count].copy_from_slice(&some[..count]);
+        if count == 0 && !bytes.is_empty() {
+            self.failed = Some(Reason::Truncated);
+        }
+        self.source.consume(count);
+        count
     }
 }

@@ -1,7 +1,10 @@
 //! Archives one after another.
 use crate::gzip::Gzip;
 use crate::members::Members;
+use crate::reason::{Failure, Reason};
 use crate::source::{Counted, Source};
+use crate::xz::Xz;
+use crate::zstd::Zstandard;
 use abi::Errno;
 use vfs::Origin;
 
@@ -14,34 +17,6 @@ pub struct Summary {
     pub bytes: u64,
     /// Members that could not be made.
     pub skipped: u64,
-}
-
-/// Why unpacking ended early. What was unpacked until then stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure {
-    pub reason: Reason,
-    /// How far the buffer was read, in bytes.
-    pub position: u64,
-    pub summary: Summary,
-}
-
-/// What was wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// It ends in the middle of something.
-    Truncated,
-    /// Neither an archive nor something compressed that is known here.
-    BadMagic,
-    /// Compressed in a way that is known by its first byte, and that this kernel cannot undo.
-    Compression(&'static str),
-    /// The old cpio format (070707).
-    OldFormat,
-    /// A number that is none.
-    BadHeader,
-    /// Compressed data that is damaged.
-    BadCompression,
-    /// The file system took no more.
-    Full(Errno),
 }
 
 /// Unpacks all archives of `source` below the root of `origin`, with root's rights. `warn` is told the name of each member that
@@ -68,19 +43,18 @@ fn all(
         match byte {
             0 => buffer.consume(1),
             b'0' => one(buffer, origin, warn, summary)?,
-            0x1f => {
-                let mut gzip = Gzip::new(buffer)?;
-                compressed(&mut gzip, origin, warn, summary)?;
-            }
+            0x1f => compressed(&mut Gzip::new(buffer)?, origin, warn, summary)?,
+            0x28 => compressed(&mut Zstandard::new(buffer)?, origin, warn, summary)?,
+            0xfd => compressed(&mut Xz::new(buffer)?, origin, warn, summary)?,
             other => return Err(compression(other).map_or(Reason::BadMagic, Reason::Compression)),
         }
     }
     Ok(())
 }
 
-/// Compressions that Linux knows, by their first byte (lib/decompress.c). gzip is the one that is undone here.
+/// Compressions that Linux knows and this kernel does not, by their first byte (lib/decompress.c).
 fn compression(first: u8) -> Option<&'static str> {
-    let known = [(0x28, "zstd"), (0xfd, "xz"), (0x42, "bzip2"), (0x5d, "lzma"), (0x89, "lzo"), (0x02, "lz4")];
+    let known = [(0x42, "bzip2"), (0x5d, "lzma"), (0x89, "lzo"), (0x02, "lz4")];
     known.into_iter().find(|(byte, _)| *byte == first).map(|(_, name)| name)
 }
 

@@ -115,23 +115,18 @@ impl Directory for Folder {
 
     fn read(&self, _: &Arc<Inode>, position: u64, sink: &mut Sink<'_>) -> Result<u64, Errno> {
         // Behind the start, positions say the highest number that is left.
-        let mut left = if position <= FIRST { u64::MAX } else { position - FIRST - 1 };
+        let left = if position <= FIRST { u64::MAX } else { position - FIRST - 1 };
         let at = |left: u64| left.saturating_add(FIRST + 1);
-        while left != 0 {
-            let some = self.entries.newest(left);
-            if some.is_empty() {
-                break;
-            }
-            for entry in &some {
-                let inode = &entry.inode;
-                let (next, kind, inode) = (at(entry.number - 1), inode.kind(), inode.number());
-                if !entry.name.with_bytes(|name| sink(Entry { name, inode, kind, next })) {
-                    return Ok(at(entry.number));
-                }
-                left = entry.number - 1;
-            }
-        }
-        Ok(at(0))
+        let refused = self.entries.find_newest(left, |entry| {
+            let inode = &entry.inode;
+            !sink(Entry {
+                name: entry.name.bytes(),
+                inode: inode.number(),
+                kind: inode.kind(),
+                next: at(entry.number - 1),
+            })
+        });
+        Ok(at(refused.unwrap_or(0)))
     }
 
     fn as_any(&self) -> Option<&dyn core::any::Any> {

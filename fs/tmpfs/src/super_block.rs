@@ -12,6 +12,7 @@ use cache::{Backing, Behaviour};
 use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering};
 use memory::Frame;
+use memory::frame::Use;
 use sync::{Rank, SpinLock};
 use vfs::{Content, ExtendedAttributes, FileSystem, FileSystemType, Inode, NewInode, Properties, SuperBlock, Vfs};
 
@@ -168,12 +169,12 @@ impl Backing for Tmpfs {
 
     fn load(&self, _: u64) -> Result<Frame, Errno> {
         self.charge()?;
-        self.charged(Frame::allocate_zeroed())
+        self.charged(Frame::allocate_zeroed_for(Use::Files))
     }
 
     fn make(&self, _: u64) -> Result<Frame, Errno> {
         self.charge()?;
-        self.charged(Frame::allocate())
+        self.charged(Frame::allocate_for(Use::Files))
     }
 
     fn left(&self, pages: u64) {

@@ -84,7 +84,12 @@ impl Bucket {
 
     /// Large memory that an empty bucket no longer needs, to be dropped without the lock.
     pub fn shrink(&mut self) -> Option<Room> {
-        if !self.queues.is_empty() || self.slots.capacity() <= KEPT {
+        if self.slots.capacity() > KEPT { self.give_back() } else { None }
+    }
+
+    /// All memory of an empty bucket, to be dropped without the lock.
+    pub fn give_back(&mut self) -> Option<Room> {
+        if !self.queues.is_empty() {
             return None;
         }
         self.free = NONE;

@@ -112,6 +112,14 @@ impl Futexes {
         &self.buckets[self.number(key)]
     }
 
+    /// Gives back what buckets keep for the next waiters.
+    pub fn give_back(&self) {
+        for bucket in &self.buckets {
+            let room = bucket.lock().give_back();
+            drop(room);
+        }
+    }
+
     /// Waits until somebody wakes `waiter`, which is the current thread's, through a bit of `bitset`: FUTEX_WAIT and
     /// FUTEX_WAIT_BITSET. `deadline` is in nanoseconds of [`sync::now`]. EAGAIN where the word is not `expected`; EINVAL for
     /// an empty bitset; ENOMEM. May sleep; `read` must not.

@@ -199,7 +199,8 @@ proptest! {
                 waiter.leave();
             }
             if model.values().all(VecDeque::is_empty) {
-                bucket.shrink();
+                drop(bucket.shrink());
+                drop(bucket.give_back());
             }
             for (address, queue) in &model {
                 let mut slot = bucket.first(key(*address));

@@ -1,6 +1,7 @@
 //! The bytes of a pipe: a ring of chunks, each a stretch of one page.
 use abi::{Errno, PAGE_SIZE};
 use alloc::vec::Vec;
+use memory::frame::Use;
 use memory::{Frame, Reader, Writer};
 
 /// A stretch of a page: never empty while it is in the ring.
@@ -103,7 +104,7 @@ impl Ring {
     pub fn append(&mut self, from: &mut Reader, packet: bool) -> Result<usize, Errno> {
         let wanted = from.remaining().min(PAGE_SIZE);
         let spare = self.spare.iter_mut().find_map(Option::take);
-        let frame = spare.or_else(Frame::allocate).ok_or(Errno::ENOMEM)?;
+        let frame = spare.or_else(|| Frame::allocate_for(Use::Pipes)).ok_or(Errno::ENOMEM)?;
         match from.read_to_frame(&frame, 0, wanted) {
             Ok(copied) if copied == wanted => {
                 let slot = self.slot(self.used);

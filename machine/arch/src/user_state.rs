@@ -16,9 +16,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub const LEGACY_SIZE: usize = 512;
 /// Offset of the XSAVE header in the area: `XSTATE_BV`, `XCOMP_BV`, reserved.
 pub const HEADER_OFFSET: usize = 512;
-/// Offset of MXCSR in the legacy area, and of the mask of its valid bits.
+/// Offset of MXCSR in the legacy area.
 const MXCSR_OFFSET: usize = 24;
-const MXCSR_MASK_OFFSET: usize = 28;
 const HEADER_SIZE: usize = 64;
 /// Initial values (Intel SDM vol. 1, table 10-… "processor state following FNINIT" and MXCSR after reset).
 const INITIAL_FCW: u16 = 0x037f;
@@ -28,13 +27,6 @@ const WANTED: u64 = 0b10_1110_0111;
 
 static MASK: AtomicU64 = AtomicU64::new(0);
 static SIZE: AtomicU32 = AtomicU32::new(LEGACY_SIZE as u32);
-/// Bits of MXCSR where the CPU does not say (Intel SDM vol. 1, 11.6.6).
-static MXCSR_MASK: AtomicU32 = AtomicU32::new(0xffbf);
-
-/// Bits of MXCSR that this CPU has; others fault when they are loaded.
-pub fn mxcsr_mask() -> u32 {
-    MXCSR_MASK.load(Ordering::Relaxed)
-}
 
 /// Which state components are switched (XCR0), or 0 where the CPU has FXSAVE only.
 pub fn component_mask() -> u64 {
@@ -51,7 +43,6 @@ pub fn area_size() -> usize {
 /// # Safety
 /// Once per CPU, before any user code.
 pub unsafe fn initialise() {
-    detect_mxcsr_mask();
     if features::has(Feature::Xsave) {
         let leaf = __cpuid_count(0xd, 0);
         let mut mask = (u64::from(leaf.edx) << 32 | u64::from(leaf.eax)) & WANTED;
@@ -65,17 +56,34 @@ pub unsafe fn initialise() {
     }
 }
 
-/// Asks the CPU which bits MXCSR has.
-fn detect_mxcsr_mask() {
-    #[repr(align(16))]
-    struct Legacy([u8; LEGACY_SIZE]);
-    let mut area = Legacy([0; LEGACY_SIZE]);
-    // SAFETY: writes 512 bytes, aligned as FXSAVE wants.
-    unsafe { asm!("fxsave64 [{}]", in(reg) area.0.as_mut_ptr(), options(nostack, preserves_flags)) };
-    let mask = &area.0[MXCSR_MASK_OFFSET..][..4];
-    let mask = u32::from_le_bytes([mask[0], mask[1], mask[2], mask[3]]);
-    if mask != 0 {
-        MXCSR_MASK.store(mask, Ordering::Relaxed);
+/// The start of an image that XRSTOR and FXRSTOR take as initial: no component is present, so that nothing beyond this is read.
+#[repr(C, align(64))]
+struct Initial([u8; HEADER_OFFSET + HEADER_SIZE]);
+
+static INITIAL: Initial = {
+    let mut image = [0; HEADER_OFFSET + HEADER_SIZE];
+    let (control, vectors) = (INITIAL_FCW.to_le_bytes(), INITIAL_MXCSR.to_le_bytes());
+    (image[0], image[1]) = (control[0], control[1]);
+    let mut index = 0;
+    while index < vectors.len() {
+        image[MXCSR_OFFSET + index] = vectors[index];
+        index += 1;
+    }
+    Initial(image)
+};
+
+/// Gives the thread that runs the initial state of some components; of all where the CPU has FXSAVE only. The bases stay.
+pub fn load_initial(components: u64) {
+    let image = INITIAL.0.as_ptr();
+    // SAFETY: an image that the CPU accepts, for components that it has; the kernel itself uses no vector register.
+    unsafe {
+        if features::has(Feature::Xsave) {
+            let components = components & component_mask();
+            let (low, high) = (components as u32, (components >> 32) as u32);
+            asm!("xrstor64 [{}]", in(reg) image, in("eax") low, in("edx") high, options(nostack, preserves_flags));
+        } else {
+            asm!("fxrstor64 [{}]", in(reg) image, options(nostack, preserves_flags));
+        }
     }
 }
 
@@ -113,43 +121,6 @@ impl UserState {
         self.gs_base = 0;
     }
 
-    /// Gives the vector state away to a signal frame: `write` may complete the area in place. If it succeeds, the state is then as a
-    /// handler starts with it: no component counts as present, so that XRSTOR loads initial values whatever stands in the area.
-    pub fn hand_over<R, E>(&mut self, write: impl FnOnce(&mut [u8]) -> Result<R, E>) -> Result<R, E> {
-        let answer = write(self.bytes_mut());
-        if answer.is_err() {
-            self.make_harmless();
-        } else if self.layout.size() <= LEGACY_SIZE {
-            self.reset_vectors();
-        } else {
-            let bytes = self.bytes_mut();
-            bytes[MXCSR_OFFSET..][..4].copy_from_slice(&INITIAL_MXCSR.to_le_bytes());
-            bytes[HEADER_OFFSET..][..HEADER_SIZE].fill(0);
-        }
-        answer
-    }
-
-    /// Vector state as a program starts with it; the bases stay.
-    fn reset_vectors(&mut self) {
-        let (fs, gs) = (self.fs_base, self.gs_base);
-        self.reset();
-        (self.fs_base, self.gs_base) = (fs, gs);
-    }
-
-    /// Takes out what would fault in XRSTOR: unknown components, compacted form, reserved header bytes, reserved MXCSR bits.
-    fn make_harmless(&mut self) {
-        let bytes = self.bytes_mut();
-        let mxcsr = u32::from_le_bytes([bytes[24], bytes[25], bytes[26], bytes[27]]) & mxcsr_mask();
-        bytes[MXCSR_OFFSET..][..4].copy_from_slice(&mxcsr.to_le_bytes());
-        if let Some(header) = bytes.get_mut(HEADER_OFFSET..HEADER_OFFSET + HEADER_SIZE) {
-            let mut components = [0; 8];
-            components.copy_from_slice(&header[..8]);
-            let components = u64::from_le_bytes(components) & component_mask();
-            header.fill(0);
-            header[..8].copy_from_slice(&components.to_le_bytes());
-        }
-    }
-
     /// A copy, for fork. `None` without memory.
     pub fn duplicate(&self) -> Option<Self> {
         let mut copy = Self::new()?;
@@ -167,18 +138,6 @@ impl UserState {
     fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as `bytes`, and exclusive.
         unsafe { core::slice::from_raw_parts_mut(self.area.as_ptr(), self.layout.size()) }
-    }
-
-    /// Replaces the vector state by what `fill` puts into its area out of what user space gave (sigreturn, ptrace), after making
-    /// it harmless. Where `fill` answers false or fails, the state is what a program starts with.
-    pub fn replace_with<E>(&mut self, fill: impl FnOnce(&mut [u8]) -> Result<bool, E>) -> Result<(), E> {
-        let filled = fill(self.bytes_mut());
-        if matches!(filled, Ok(true)) {
-            self.make_harmless();
-        } else {
-            self.reset_vectors();
-        }
-        filled.map(|_| ())
     }
 
     /// Takes the state out of the CPU.
@@ -220,7 +179,7 @@ impl UserState {
     /// # Safety
     /// The running thread owns this state, and preemption is off. The bases are canonical.
     pub unsafe fn load(&self) {
-        // SAFETY: the area was written by `save`, `reset` or `replace`, none of which leaves what XRSTOR refuses.
+        // SAFETY: the area was written by `save` or `reset`, neither of which leaves what XRSTOR refuses.
         unsafe {
             let area = self.area.as_ptr();
             if features::has(Feature::Xsave) {

@@ -5,6 +5,7 @@ use crate::paging::Builder;
 use core::ops::Range;
 use memory::PhysicalAddress;
 use memory::descriptor::Descriptor;
+use memory::owners::{self, Boot};
 use memory::physical::to_virtual;
 use sync::{Once, Thread};
 use trap::CpuTables;
@@ -137,12 +138,17 @@ pub fn start(mut information: Information) -> ! {
     let frames = (end / 4096) as usize;
     let table = information.take((frames * size_of::<Descriptor>()) as u64, 4096, u64::MAX);
     let table = table.expect("no room for the descriptors of all frames");
+    // Tables right behind the descriptors stand in one entry with them.
+    let last = information.taken.len() - 1;
     let top = page_tables(&mut information).expect("no room for page tables below 1 GiB");
     // SAFETY: the new tables map the image, the stack inside it, and all RAM, just as the start-up tables did.
     unsafe { arch::instructions::write_cr3(top) };
-    let table = descriptors(table, frames);
+    let descriptors = descriptors(table, frames);
     let ram: smallvec::SmallVec<[Range<u64>; MAX_REGIONS]> = information.ram().collect();
-    memory::zones::initialise(table, &ram, &information.taken);
+    memory::zones::initialise(descriptors, &ram, &information.taken);
+    information.taken[last..].iter().for_each(|tables| owners::mark(tables, Boot::Tables));
+    owners::mark(&(table..table + size_of_val(descriptors) as u64), Boot::Descriptors);
+    owners::mark(&layout::image_range(), Boot::Image);
     memory::zones::set_reserve();
     match MAIN.get() {
         Some(main) => main(information),

@@ -1,4 +1,5 @@
 //! Stretches of frames.
+use memory::frame::Use;
 use memory::{Frame, PAGE_SIZE, PhysicalAddress};
 use smallvec::SmallVec;
 
@@ -23,12 +24,12 @@ impl Buffer {
 
     /// A new page of zeros for the device to write. `None` without memory.
     pub fn page() -> Option<Self> {
-        Self::new(Frame::allocate_zeroed()?, 0, PAGE_SIZE, true)
+        Self::new(Frame::allocate_zeroed_for(Use::Devices)?, 0, PAGE_SIZE, true)
     }
 
     /// A new page that starts with `bytes`, at most a page of them, for the device to read. `None` without memory or bytes.
     pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
-        let buffer = Self::new(Frame::allocate()?, 0, bytes.len(), false)?;
+        let buffer = Self::new(Frame::allocate_for(Use::Devices)?, 0, bytes.len(), false)?;
         buffer.frame.write(0, bytes);
         Some(buffer)
     }

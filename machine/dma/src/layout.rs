@@ -1,5 +1,6 @@
 //! The three parts of a ring in its page, and single accesses to them.
 use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use memory::frame::Use;
 use memory::{Frame, PAGE_SIZE, PhysicalAddress, physical};
 
 /// The largest ring that fits into a page.
@@ -31,7 +32,7 @@ pub(crate) struct Page {
 impl Page {
     pub fn new(size: u16) -> Option<Self> {
         debug_assert!(size.is_power_of_two() && size <= MAX_SIZE);
-        Some(Self { frame: Frame::allocate_zeroed()?, size })
+        Some(Self { frame: Frame::allocate_zeroed_for(Use::Devices)?, size })
     }
 
     fn driver_part(&self) -> usize {

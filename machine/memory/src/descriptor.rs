@@ -5,34 +5,52 @@ use sync::Once;
 /// "No frame": the end of a list, or unlinked.
 pub const NONE: u32 = u32::MAX;
 
-/// What a page is used for.
+/// What a page is used for: whose it is ([`crate::owners`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Kind {
-    /// Not RAM, or taken by the firmware or the kernel's image.
-    Reserved = 0,
+pub(crate) enum Kind {
+    /// Not RAM.
+    Hole = 0,
     /// First page of a free block of `order`.
-    Free = 1,
-    /// Inside a free block, or stocked by a CPU.
-    Inner = 2,
-    /// Counted by [`crate::Frame`].
-    Counted = 3,
+    Free,
+    /// Inside a block, free or not; on its own: stocked by a CPU.
+    Inner,
+    /// The kernel's image.
+    Image,
+    /// Descriptors such as these.
+    Descriptors,
+    /// Page tables that boot made for the kernel.
+    BootTables,
+    /// What the loader left, and what boot set aside.
+    Loader,
     /// A slab of the heap.
-    Slab = 4,
-    /// Owned by the kernel without a count: page tables, stacks, large buffers.
-    Kernel = 5,
+    Slab,
+    /// First page of a block of `order` that the heap handed out whole.
+    Heap,
+    /// A page table.
+    Table,
+    /// Counted by [`crate::Frame`], by what for ([`crate::frame::Use`]).
+    Program,
+    Files,
+    Pipes,
+    Devices,
+    Vmalloc,
+    Kernel,
 }
+
+/// How many those are.
+pub(crate) const KINDS: usize = Kind::Kernel as usize + 1;
 
 /// A page's descriptor.
 #[derive(Debug)]
 pub struct Descriptor {
-    /// References, for `Counted`; objects in use, for `Slab`.
+    /// References, for what [`crate::Frame`] counts; objects in use, for `Slab`; entries in use, for `Table`.
     pub(crate) count: AtomicU32,
     /// Neighbours in the list that the page is on.
     pub(crate) next: AtomicU32,
     pub(crate) previous: AtomicU32,
     pub(crate) kind: AtomicU8,
-    /// Order of the block that starts here.
+    /// Order of the block that starts here, for `Free` and `Heap`.
     pub(crate) order: AtomicU8,
     pub(crate) zone: AtomicU8,
     /// Size class, for `Slab`.
@@ -51,7 +69,7 @@ impl Descriptor {
             count: AtomicU32::new(0),
             next: AtomicU32::new(NONE),
             previous: AtomicU32::new(NONE),
-            kind: AtomicU8::new(Kind::Reserved as u8),
+            kind: AtomicU8::new(Kind::Hole as u8),
             order: AtomicU8::new(0),
             zone: AtomicU8::new(0),
             class: AtomicU8::new(0),

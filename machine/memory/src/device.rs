@@ -14,6 +14,11 @@ pub fn set_ram(ranges: &[Range<u64>]) {
     let _ = RAM.set(ranges.iter().cloned().collect());
 }
 
+/// Where RAM is, in bytes, as far as boot has said.
+pub fn ram() -> &'static [Range<u64>] {
+    RAM.get().map_or(&[], |ranges| ranges)
+}
+
 fn touches_ram(start: u64, end: u64) -> bool {
     RAM.get().is_none_or(|ram| ram.iter().any(|range| start < range.end && range.start < end))
 }

@@ -8,36 +8,65 @@ use core::num::NonZeroU32;
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+/// What a frame is taken for: the account that it stands in until it is free again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Use {
+    /// A program's own memory.
+    Program = Kind::Program as u8,
+    /// Contents of files.
+    Files = Kind::Files as u8,
+    /// What is on its way through a pipe.
+    Pipes = Kind::Pipes as u8,
+    /// What devices read and write.
+    Devices = Kind::Devices as u8,
+    /// Kernel memory that is mapped page by page, stacks above all.
+    Vmalloc = Kind::Vmalloc as u8,
+    /// One page for everybody: zeros, the vDSO.
+    Kernel = Kind::Kernel as u8,
+}
+
 /// A counted reference to a page of RAM. Cloning counts up; the page is free again when the last is dropped. All copies are
 /// bounded by the page, and byte-wise atomic only as far as the hardware makes them so: contents may change at any time.
 /// Any context but NMI.
 pub struct Frame(NonZeroU32);
 
 impl Frame {
-    /// A page with whatever was in it, for those who fill it at once. `None` without memory.
+    /// A page of a program's own, with whatever was in it, for those who fill it at once. `None` without memory.
     pub fn allocate() -> Option<Self> {
+        Self::allocate_for(Use::Program)
+    }
+
+    /// As [`Frame::allocate`], for what `purpose` says.
+    #[inline]
+    pub fn allocate_for(purpose: Use) -> Option<Self> {
         let number = zones::allocate(0, ZoneKind::Normal)?;
         let descriptor = descriptor::of(number);
         descriptor.count.store(1, Ordering::Relaxed);
-        descriptor.kind.store(Kind::Counted as u8, Ordering::Relaxed);
+        descriptor.kind.store(purpose as u8, Ordering::Relaxed);
         NonZeroU32::new(number).map(Self)
     }
 
-    /// A page of zeros. `None` without memory.
+    /// A page of zeros of a program's own. `None` without memory.
     pub fn allocate_zeroed() -> Option<Self> {
-        let frame = Self::allocate()?;
+        Self::allocate_zeroed_for(Use::Program)
+    }
+
+    /// As [`Frame::allocate_zeroed`], for what `purpose` says.
+    pub fn allocate_zeroed_for(purpose: Use) -> Option<Self> {
+        let frame = Self::allocate_for(purpose)?;
         frame.zero(0, PAGE_SIZE);
         Some(frame)
     }
 
-    /// Pages of zeros for the empty places at the start of `frames`, a few at a time; answers how many there were.
+    /// Pages of zeros of a program's own for the empty places at the start of `frames`, a few at a time; answers how many there were.
     pub fn allocate_zeroed_run(frames: &mut [Option<Frame>]) -> usize {
         let wanted = frames.len();
         let mut places = frames.iter_mut();
         let taken = zones::allocate_pages(wanted, |number| {
             let descriptor = descriptor::of(number);
             descriptor.count.store(1, Ordering::Relaxed);
-            descriptor.kind.store(Kind::Counted as u8, Ordering::Relaxed);
+            descriptor.kind.store(Use::Program as u8, Ordering::Relaxed);
             if let Some(place) = places.next() {
                 *place = NonZeroU32::new(number).map(Self);
             }

@@ -3,12 +3,17 @@
 //! Rust's collections and counted pointers cannot be told that there is no memory, so those of at most [`COSTLY`] are not told: where
 //! sleeping is allowed the allocation waits until somebody has made memory free ([`Relief`]); where it is not, and for whoever
 //! is making memory free, there is the reserve. What is larger is sized by programs, asked for by calls that may fail, and fails.
+//!
+//! Until there are programs, larger pieces are the unpacker's windows (megabytes, more than the zones have in one piece): those come
+//! from [`vmalloc`] where the zones have none. It stops with [`refuse_large`], lest a number that a program made up takes all memory.
+use crate::descriptor::{self, Kind};
 use crate::slab;
+use crate::vmalloc;
 use crate::zones::{self, ZoneKind};
 use crate::{PAGE_SHIFT, physical};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::null_mut;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 use sync::Once;
 
 /// Largest order that is waited for (Linux's `PAGE_ALLOC_COSTLY_ORDER`).
@@ -29,6 +34,14 @@ pub fn set_relief(relief: &'static dyn Relief) {
     let _ = RELIEF.set(relief);
 }
 
+/// Whether what the zones do not have in one piece comes from elsewhere.
+static LARGE: AtomicBool = AtomicBool::new(true);
+
+/// From now on sizes are programs' business, and what is too large is refused.
+pub fn refuse_large() {
+    LARGE.store(false, Ordering::Relaxed);
+}
+
 /// Small objects from slabs, the rest from the zones in powers of two of pages.
 pub struct Heap;
 
@@ -44,15 +57,23 @@ fn order_for(layout: Layout) -> usize {
 fn attempt(layout: Layout, floor: usize) -> *mut u8 {
     match slab::class_for(layout.size(), layout.align()) {
         Some(class) => slab::allocate_slowly(class, floor).map_or(null_mut(), |address| address as *mut u8),
-        None => zones::allocate_above(order_for(layout), ZoneKind::Normal, floor)
-            .map_or(null_mut(), physical::frame_address),
+        None => block(order_for(layout), floor).map_or(null_mut(), physical::frame_address),
     }
+}
+
+/// 2^order pages.
+fn block(order: usize, floor: usize) -> Option<u32> {
+    let number = zones::allocate_above(order, ZoneKind::Normal, floor)?;
+    let block = descriptor::of(number);
+    block.order.store(order as u8, Ordering::Relaxed);
+    block.kind.store(Kind::Heap as u8, Ordering::Relaxed);
+    Some(number)
 }
 
 #[cold]
 fn wait_for_memory(layout: Layout) -> *mut u8 {
     if layout.size() > crate::PAGE_SIZE << COSTLY {
-        return null_mut();
+        return if LARGE.load(Ordering::Relaxed) { anywhere(layout) } else { null_mut() };
     }
     let current = sync::current();
     for _ in 0..ATTEMPTS {
@@ -70,12 +91,21 @@ fn wait_for_memory(layout: Layout) -> *mut u8 {
     attempt(layout, 0)
 }
 
+/// A large piece before there are programs: nobody needs the reserve yet, and pages need not be neighbours.
+fn anywhere(layout: Layout) -> *mut u8 {
+    let pointer = attempt(layout, 0);
+    if !pointer.is_null() || !sync::ambient::may_sleep() || layout.align() > crate::PAGE_SIZE {
+        return pointer;
+    }
+    vmalloc::allocate(layout.size()).map_or(null_mut(), |address| address as *mut u8)
+}
+
 fn allocate_slowly(layout: Layout) -> *mut u8 {
     let pointer = attempt(layout, zones::floor());
     if pointer.is_null() { wait_for_memory(layout) } else { pointer }
 }
 
-// SAFETY: slabs and zones hand each byte out once, aligned as asked.
+// SAFETY: slabs, zones and vmalloc hand each byte out once, aligned as asked.
 unsafe impl GlobalAlloc for Heap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -90,6 +120,8 @@ unsafe impl GlobalAlloc for Heap {
         match slab::class_for(layout.size(), layout.align()) {
             // SAFETY: allocated from this class.
             Some(class) => unsafe { slab::free(pointer as usize, class) },
+            // SAFETY: allocated there, with this layout.
+            None if vmalloc::contains(pointer as usize) => unsafe { vmalloc::free(pointer as usize, layout.size()) },
             None => {
                 let number = physical::from_virtual(pointer as usize).0 >> PAGE_SHIFT;
                 zones::free(number as u32, order_for(layout));

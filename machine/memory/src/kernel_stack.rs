@@ -79,12 +79,49 @@ impl Drop for KernelStack {
     }
 }
 
+/// Stacks that CPUs keep.
+pub fn kept() -> usize {
+    KEPT_STACKS.get().into_iter().flat_map(|places| places.iter()).map(|place| place.lock().len()).sum()
+}
+
 /// Gives all kept stacks back: for counting what is left over.
 pub fn drain_kernel_stacks() {
     for place in KEPT_STACKS.get().into_iter().flat_map(|places| places.iter()) {
         let areas = core::mem::take(&mut *place.lock());
         count(Counter::StackPages, -((areas.len() * KERNEL_STACK_SIZE / PAGE_SIZE) as i64));
         drop(areas);
+    }
+}
+
+/// A stack of any size, for the one thread that needs it.
+#[derive(Debug)]
+pub struct LargeStack {
+    area: Area,
+}
+
+impl LargeStack {
+    /// A stack of `pages`. `None` without memory, and for fewer pages than [`KernelStack`] has. Process context.
+    pub fn new(pages: usize) -> Option<Self> {
+        if pages < KERNEL_STACK_SIZE / PAGE_SIZE {
+            return None;
+        }
+        let area = Area::new(pages)?;
+        count(Counter::StackPages, pages as i64);
+        Some(Self { area })
+    }
+}
+
+impl Drop for LargeStack {
+    fn drop(&mut self) {
+        count(Counter::StackPages, -((self.area.range().len() / PAGE_SIZE) as i64));
+    }
+}
+
+// SAFETY: the area is mapped, page-aligned, at least 16 KiB long, and used for nothing else.
+#[cfg(target_os = "none")]
+unsafe impl sync::thread::Stack for LargeStack {
+    fn top(&self) -> usize {
+        self.area.range().end
     }
 }
 
@@ -102,6 +139,7 @@ mod tests {
 
     #[test]
     fn stacks_are_apart_and_kept() {
+        let _alone = crate::vmalloc::ALONE.lock().unwrap();
         start_kernel_stacks(1);
         let stacks: Vec<KernelStack> = (0..10).map(|_| KernelStack::new().unwrap()).collect();
         let mut bottoms: Vec<usize> = stacks.iter().map(KernelStack::bottom).collect();

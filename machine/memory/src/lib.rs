@@ -14,6 +14,8 @@
 //! **Page tables** ([`page_table`]) own programs' address spaces and the frames in them; [`vmalloc`] and [`kernel_stack`] are
 //! the kernel's pages that are mapped one by one; [`tlb`] is how CPUs forget what was mapped.
 //!
+//! **Owners** ([`owners`]). Every page's descriptor says whose it is, so memory can be accounted for to the last page.
+//!
 //! **Figures** about use ([`counters`]) are rows of the CPUs' own; only their sums mean anything.
 //!
 //! On the host the same code manages an arena, so all of it runs in ordinary tests.
@@ -27,10 +29,12 @@ pub mod counters;
 mod cursor;
 pub mod descriptor;
 pub mod device;
-mod frame;
+pub mod frame;
 #[cfg(target_os = "none")]
 pub mod heap;
+pub mod kept;
 pub mod kernel_stack;
+pub mod owners;
 pub mod page_table;
 pub mod physical;
 pub mod slab;
@@ -38,6 +42,8 @@ pub mod tlb;
 #[cfg(target_os = "none")]
 pub mod transfer;
 mod user;
+#[cfg(target_os = "none")]
+pub mod user_vectors;
 pub mod vmalloc;
 pub mod zones;
 

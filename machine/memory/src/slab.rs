@@ -57,11 +57,39 @@ static CLASSES: [Class; SIZES.len()] = [const {
 }; SIZES.len()];
 
 struct Magazine {
-    count: usize,
-    objects: [usize; ROUNDS],
+    /// Written by its CPU only; others read it for the figures.
+    count: AtomicUsize,
+    objects: UnsafeCell<[usize; ROUNDS]>,
 }
 
-struct Magazines([UnsafeCell<Magazine>; SIZES.len()]);
+impl Magazine {
+    const fn new() -> Self {
+        Self { count: AtomicUsize::new(0), objects: UnsafeCell::new([0; ROUNDS]) }
+    }
+
+    /// # Safety
+    /// The magazine is this CPU's own, interrupts are off, and no other reference lives.
+    #[inline(always)]
+    #[expect(clippy::mut_from_ref, reason = "the cell is this CPU's own, which the caller answers for")]
+    unsafe fn objects(&self) -> &mut [usize; ROUNDS] {
+        // SAFETY: the caller's.
+        unsafe { &mut *self.objects.get() }
+    }
+
+    /// The newest object.
+    ///
+    /// # Safety
+    /// As [`Magazine::objects`].
+    #[inline(always)]
+    unsafe fn pop(&self) -> Option<usize> {
+        let count = self.count.load(Relaxed).checked_sub(1)?;
+        self.count.store(count, Relaxed);
+        // SAFETY: the caller's.
+        Some(unsafe { self.objects() }[count % ROUNDS])
+    }
+}
+
+struct Magazines([Magazine; SIZES.len()]);
 
 // SAFETY: each CPU touches its own, with interrupts off.
 unsafe impl Sync for Magazines {}
@@ -72,7 +100,7 @@ static MAGAZINES: Once<PerCpu<Magazines, InterruptsOff>> = Once::new();
 
 /// Gives each of `cpus` CPUs its magazines. Once.
 pub fn start_magazines(cpus: usize) {
-    let make = |_| Magazines([const { UnsafeCell::new(Magazine { count: 0, objects: [0; ROUNDS] }) }; SIZES.len()]);
+    let make = |_| Magazines([const { Magazine::new() }; SIZES.len()]);
     if let Some(magazines) = PerCpu::new(cpus, make) {
         let _ = MAGAZINES.set(magazines);
     }
@@ -83,9 +111,7 @@ pub fn start_magazines(cpus: usize) {
 pub fn allocate(class: usize) -> Option<usize> {
     let magazines = MAGAZINES.get()?.this();
     // SAFETY: this CPU's own, interrupts are off, and no other reference lives.
-    let magazine = unsafe { &mut *magazines.0[class].get() };
-    magazine.count = magazine.count.checked_sub(1)?;
-    Some(magazine.objects[magazine.count])
+    unsafe { magazines.0[class].pop() }
 }
 
 /// An object of `class`, from a new page if need be and if `floor` pages stay free; or `None` without memory.
@@ -95,13 +121,14 @@ pub fn allocate_slowly(class: usize, floor: usize) -> Option<usize> {
         return (take(class, &mut one, floor) == 1).then_some(one[0]);
     };
     let magazines = magazines.this();
-    // SAFETY: as in `allocate`.
-    let magazine = unsafe { &mut *magazines.0[class].get() };
-    if magazine.count == 0 {
-        magazine.count = take(class, &mut magazine.objects[..BATCH], floor);
+    let magazine = &magazines.0[class];
+    if magazine.count.load(Relaxed) == 0 {
+        // SAFETY: as in `allocate`.
+        let objects = unsafe { magazine.objects() };
+        magazine.count.store(take(class, &mut objects[..BATCH], floor), Relaxed);
     }
-    magazine.count = magazine.count.checked_sub(1)?;
-    Some(magazine.objects[magazine.count])
+    // SAFETY: as in `allocate`.
+    unsafe { magazine.pop() }
 }
 
 /// Gives an object of `class` back.
@@ -115,28 +142,65 @@ pub unsafe fn free(address: usize, class: usize) {
         return unsafe { put(class, &[address]) };
     };
     let magazines = magazines.this();
+    let magazine = &magazines.0[class];
+    let mut count = magazine.count.load(Relaxed);
     // SAFETY: as in `allocate`.
-    let magazine = unsafe { &mut *magazines.0[class].get() };
-    if magazine.count == ROUNDS {
+    let objects = unsafe { magazine.objects() };
+    if count == ROUNDS {
         // SAFETY: objects in a magazine are free.
-        unsafe { put(class, &magazine.objects[..BATCH]) };
-        magazine.objects.copy_within(BATCH.., 0);
-        magazine.count -= BATCH;
+        unsafe { put(class, &objects[..BATCH]) };
+        objects.copy_within(BATCH.., 0);
+        count -= BATCH;
     }
-    magazine.objects[magazine.count] = address;
-    magazine.count += 1;
+    objects[count % ROUNDS] = address;
+    magazine.count.store(count + 1, Relaxed);
 }
 
-/// Empties this CPU's magazines into their slabs, so that slabs without objects go back.
+/// Empties this CPU's magazines into their slabs, so that slabs without objects go back. Any context but NMI.
 pub fn drain() {
     let Some(magazines) = MAGAZINES.get() else { return };
     let magazines = magazines.this();
-    for class in 0..SIZES.len() {
+    for (class, magazine) in magazines.0.iter().enumerate() {
         // SAFETY: as in `allocate`.
-        let magazine = unsafe { &mut *magazines.0[class].get() };
+        let objects = unsafe { magazine.objects() };
         // SAFETY: objects in a magazine are free.
-        unsafe { put(class, &magazine.objects[..magazine.count]) };
-        magazine.count = 0;
+        unsafe { put(class, &objects[..magazine.count.load(Relaxed)]) };
+        magazine.count.store(0, Relaxed);
+    }
+}
+
+/// Slabs with no more free objects than these are sorted by [`trim`].
+const SORTED: usize = 32;
+
+/// Gives back the empty slab that each class keeps, and has the fullest slabs used first from now on, so that the others may become
+/// empty too.
+pub fn trim() {
+    for (class, size) in CLASSES.iter().zip(SIZES) {
+        let mut partial = class.partial.lock();
+        // By how many objects are free.
+        let mut sorted = [NONE; SORTED];
+        let mut number = *partial;
+        while number != NONE {
+            let slab = descriptor::of(number);
+            let (next, used) = (slab.next.load(Relaxed), slab.count.load(Relaxed) as usize);
+            let place = sorted.get_mut(crate::PAGE_SIZE / size - used);
+            if used == 0 {
+                unlink(&mut partial, number);
+                class.slabs.fetch_sub(1, Relaxed);
+                zones::free(number, 0);
+            } else if let Some(place) = place {
+                unlink(&mut partial, number);
+                link(place, number);
+            }
+            number = next;
+        }
+        for mut list in sorted.into_iter().rev() {
+            while list != NONE {
+                let number = list;
+                unlink(&mut list, number);
+                link(&mut partial, number);
+            }
+        }
     }
 }
 
@@ -243,17 +307,24 @@ pub fn with_class_locked<R>(size: usize, action: impl FnOnce() -> R) -> R {
 pub struct Row {
     /// Bytes of an object.
     pub size: usize,
-    /// Objects that are in use, or kept by CPUs for their next use.
+    /// Objects that are in use.
     pub objects: usize,
+    /// Objects that CPUs keep for their next use.
+    pub kept: usize,
     pub slabs: usize,
 }
 
-/// A row for each size.
+/// A row for each size. Exact where nothing is taken or given back meanwhile.
 pub fn rows() -> [Row; SIZES.len()] {
-    core::array::from_fn(|class| Row {
-        size: SIZES[class],
-        objects: CLASSES[class].objects.load(Relaxed),
-        slabs: CLASSES[class].slabs.load(Relaxed),
+    core::array::from_fn(|class| {
+        let magazines = MAGAZINES.get().into_iter().flat_map(|magazines| magazines.iter());
+        let kept = magazines.map(|magazines| magazines.0[class].count.load(Relaxed)).sum();
+        Row {
+            size: SIZES[class],
+            objects: CLASSES[class].objects.load(Relaxed).saturating_sub(kept),
+            kept,
+            slabs: CLASSES[class].slabs.load(Relaxed),
+        }
     })
 }
 
@@ -291,5 +362,28 @@ mod tests {
             unsafe { free(object, class) };
         }
         assert!(slabs()[class].1 <= 1, "all but one slab are free again");
+        trim();
+        assert_eq!((slabs()[class].1, rows()[class].objects), (0, 0), "and the last");
+    }
+
+    #[test]
+    fn the_fullest_slab_is_used_first() {
+        let class = class_for(1000, 8).unwrap();
+        let objects: Vec<usize> = (0..40).map(|_| allocate_slowly(class, 0).unwrap()).collect();
+        let page = |object: usize| object / crate::PAGE_SIZE;
+        // Of the first page one object stays, of the second three, of the others none.
+        let pages = [page(objects[0]), page(objects[4])];
+        let stays = |index: usize| {
+            page(objects[index]) == pages[0] && index == 0 || page(objects[index]) == pages[1] && index != 4
+        };
+        let kept: Vec<usize> = (0..40).filter(|&index| stays(index)).collect();
+        assert_eq!(kept.len(), 4);
+        for (_, &object) in objects.iter().enumerate().filter(|(index, _)| !kept.contains(index)).rev() {
+            // SAFETY: allocated above.
+            unsafe { free(object, class) };
+        }
+        trim();
+        assert_eq!(slabs()[class].1, 2, "pages with objects");
+        assert_eq!(page(allocate_slowly(class, 0).unwrap()), pages[1]);
     }
 }

@@ -33,6 +33,11 @@ pub fn cpu_online(cpu: usize) {
     ONLINE.insert(cpu);
 }
 
+/// The CPUs that run.
+pub fn online() -> &'static CpuSet {
+    &ONLINE
+}
+
 /// Drops this CPU's translations of the pages in `range`. Any context.
 #[inline]
 pub fn flush_local(range: Range<usize>) {

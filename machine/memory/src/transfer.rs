@@ -100,7 +100,7 @@ global_asm!(
 );
 
 /// Whether `stac` and `clac` exist; set before the first program runs.
-static SMAP: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
+pub(crate) static SMAP: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
 
 /// Tells the routines that SMAP is on.
 pub fn use_smap() {
@@ -125,6 +125,10 @@ unsafe extern "C" {
 
 /// Where to continue after an unresolved fault at `instruction`, if that is one of these routines.
 pub fn fix_up(instruction: usize) -> Option<usize> {
+    copy_fix_up(instruction).or_else(|| crate::user_vectors::fix_up(instruction))
+}
+
+fn copy_fix_up(instruction: usize) -> Option<usize> {
     let at = |symbol: *const u8| symbol as usize;
     [
         (&raw const user_copy_words, &raw const user_copy_retry),

@@ -8,6 +8,7 @@ use abi::Errno;
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// A pointer that a program passed, to a `T` of the ABI.
@@ -58,12 +59,31 @@ impl<T> UserPtr<T> {
     }
 }
 
-impl<T: FromBytes + IntoBytes> UserPtr<T> {
+impl<T: FromBytes> UserPtr<T> {
     /// Reads the value once. EFAULT.
+    #[inline]
     pub fn read(self) -> Result<T, Errno> {
-        let mut value = T::new_zeroed();
-        copy_in(self.address, value.as_mut_bytes())?;
-        Ok(value)
+        let mut value = MaybeUninit::uninit();
+        self.fill(&mut value)?;
+        // SAFETY: all of it was read, and any bytes are a `T`.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    /// Reads a large value once, to be used where it lies: a result would move it. EFAULT.
+    #[inline]
+    pub fn read_with<R>(self, use_value: impl FnOnce(&T) -> R) -> Result<R, Errno> {
+        let mut value = MaybeUninit::uninit();
+        self.fill(&mut value)?;
+        // SAFETY: all of it was read, and any bytes are a `T`.
+        Ok(use_value(unsafe { value.assume_init_ref() }))
+    }
+
+    /// Fills `value`, to the last byte where it does not fail.
+    #[inline(always)]
+    fn fill(self, value: &mut MaybeUninit<T>) -> Result<(), Errno> {
+        // SAFETY: `value` is writable for its size.
+        let left = unsafe { copy_in_raw(value.as_mut_ptr().cast(), self.address, size_of::<T>()) };
+        if left == 0 { Ok(()) } else { Err(Errno::EFAULT) }
     }
 }
 

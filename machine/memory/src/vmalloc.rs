@@ -6,9 +6,10 @@
 use crate::page_table::kernel::{self, KernelAccess, VMALLOC};
 use crate::{PAGE_SIZE, tlb};
 use alloc::vec::Vec;
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 use range_tree::RangeTree;
-use sync::{Preempt, Rank, SpinLock};
+use sync::{Preempt, Rank, SpinGuard, SpinLock};
 
 /// Freed ranges that wait for one flush.
 const DEAD_LIMIT: usize = 32;
@@ -30,6 +31,11 @@ pub const TOTAL_PAGES: usize = (VMALLOC.end - VMALLOC.start) / PAGE_SIZE;
 /// Pages in use by areas.
 pub fn pages() -> usize {
     RANGES.lock().pages
+}
+
+/// Freed ranges whose addresses wait for a flush.
+pub fn waiting() -> usize {
+    RANGES.lock().dead.len()
 }
 
 /// Takes addresses for `pages` pages; an unmapped page lies before them and after them.
@@ -54,10 +60,13 @@ fn release(range: &Range<usize>) {
 
 /// Flushes, and gives dead ranges back, where there are more than `limit`.
 fn purge(limit: usize) {
-    let mut ranges = RANGES.lock();
-    if ranges.dead.len() <= limit {
-        return;
+    let ranges = RANGES.lock();
+    if ranges.dead.len() > limit {
+        give_dead_back(ranges);
     }
+}
+
+fn give_dead_back(mut ranges: SpinGuard<'_, Ranges>) {
     let dead = core::mem::take(&mut ranges.dead);
     // Until the list is back, freed ranges need room in a new one; where there is none, they wait for the old one.
     let room = ranges.used.len() - dead.len();
@@ -71,6 +80,34 @@ fn purge(limit: usize) {
     for &start in &dead {
         ranges.used.remove(start);
     }
+}
+
+/// Gives back what freed areas still keep: their addresses, and page tables that map nothing any more.
+pub(crate) fn give_back() {
+    give_dead_back(RANGES.lock());
+    let mut address = VMALLOC.start;
+    while let Some(leaf) = kernel::next_leaf(address..VMALLOC.end) {
+        address = leaf.end;
+        free_leaf_table(leaf);
+    }
+}
+
+/// Frees the page table for `span` where nothing has addresses there. Until all CPUs have forgotten it nobody gets any: a CPU that still
+/// went by the old table would miss what is mapped in a new one.
+fn free_leaf_table(span: Range<usize>) {
+    let mut ranges = RANGES.lock();
+    if ranges.used.find(span.start).is_some_and(|(range, _)| range.start < span.end)
+        || ranges.used.insert(span.clone(), ()).is_err()
+    {
+        return;
+    }
+    drop(ranges);
+    if let Some(table) = kernel::take_leaf(span.start) {
+        tlb::flush_kernel(span.clone());
+        // SAFETY: nothing points to it any more, and no CPU remembers it.
+        unsafe { table.free() };
+    }
+    RANGES.lock().used.remove(span.start);
 }
 
 /// An area of kernel memory, readable and writable, never executable. Contents start as anything. Process context.
@@ -113,6 +150,33 @@ impl Drop for Area {
     }
 }
 
+/// Whether an address is one of an area's.
+#[inline]
+#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "the host has a heap of its own"))]
+pub(crate) fn contains(address: usize) -> bool {
+    VMALLOC.contains(&address)
+}
+
+/// An area of at least `bytes` for the heap. `None` without memory; all of it is not taken for what cannot be had. Process context.
+#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "the host has a heap of its own"))]
+pub(crate) fn allocate(bytes: usize) -> Option<usize> {
+    let pages = bytes.div_ceil(PAGE_SIZE);
+    if pages > crate::zones::available() {
+        return None;
+    }
+    let area = ManuallyDrop::new(Area::new(pages)?);
+    Some(area.range.start)
+}
+
+/// Frees an area of the heap.
+///
+/// # Safety
+/// It is from [`allocate`] with the same `bytes`, and nobody uses it any more.
+#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "the host has a heap of its own"))]
+pub(crate) unsafe fn free(address: usize, bytes: usize) {
+    drop(Area { range: address..address + bytes.next_multiple_of(PAGE_SIZE) });
+}
+
 /// Addresses for a device's registers, for ever.
 pub(crate) fn reserve_for_device(pages: usize) -> Option<Range<usize>> {
     #[cfg(not(target_os = "none"))]
@@ -125,13 +189,30 @@ pub(crate) fn release_unused(range: &Range<usize>) {
     release(range);
 }
 
+/// Tests that count tables run one after another.
+#[cfg(test)]
+pub(crate) static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::page_table::kernel::walk;
 
     #[test]
+    fn the_heap_gets_large_pieces_back() {
+        let bytes = 9 << 20;
+        let address = allocate(bytes + 1).unwrap();
+        assert!(contains(address) && contains(address + bytes) && !contains(VMALLOC.end));
+        assert!(walk(address + bytes).unwrap().to_string().contains("writable"), "its last page");
+        // SAFETY: allocated above, with as many bytes.
+        unsafe { free(address, bytes + 1) };
+        assert!(!walk(address + bytes).unwrap().to_string().contains("writable"));
+        assert_eq!(allocate(usize::MAX >> 1), None);
+    }
+
+    #[test]
     fn areas_are_mapped_apart_and_freed_in_batches() {
+        let _alone = ALONE.lock().unwrap();
         let areas: Vec<Area> = (0..100).map(|index| Area::new(1 + index % 4).unwrap()).collect();
         let mut ranges: Vec<_> = areas.iter().map(Area::range).collect();
         ranges.sort_by_key(|range| range.start);
@@ -144,7 +225,15 @@ mod tests {
         assert!(!walk(first.start).unwrap().to_string().contains("dirty"));
         let again: Vec<Area> = (0..100).map(|_| Area::new(4).unwrap()).collect();
         drop(again);
-        purge(0);
+        // A device of another test's may be mapped by the first table for ever.
+        let others = kernel::next_leaf(VMALLOC).unwrap().end..VMALLOC.end;
+        let kept = Area::new(600).unwrap();
+        give_back();
         assert_eq!(RANGES.lock().dead.len(), 0);
+        assert!(kernel::next_leaf(others.clone()).is_some(), "a table with pages stays");
+        drop(kept);
+        give_back();
+        assert_eq!(kernel::next_leaf(others), None, "one without goes");
+        assert!(RANGES.lock().used.len() <= 1, "and nobody has addresses there");
     }
 }

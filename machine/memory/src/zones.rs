@@ -2,7 +2,7 @@
 use crate::batch::Batch;
 use crate::buddy::{Buddy, ORDERS};
 use crate::descriptor::{self, Descriptor, Kind};
-use crate::physical;
+use crate::{owners, physical};
 use core::cell::RefCell;
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -113,6 +113,11 @@ static RESERVE: AtomicUsize = AtomicUsize::new(0);
 
 /// Pages free in all zones, without the CPUs' stocks.
 static FREE: AtomicUsize = AtomicUsize::new(0);
+
+/// Pages free in all zones together.
+pub(crate) fn available() -> usize {
+    FREE.load(Relaxed)
+}
 
 /// Whether programs get no more pages.
 pub fn is_short() -> bool {
@@ -263,6 +268,17 @@ fn spill(frames: &mut Batch<STOCK>) {
     frames.drop_front(BATCH);
 }
 
+/// Gives all CPUs' single pages to their zones.
+pub(crate) fn drain_stocks() {
+    for stock in STOCKS.get().into_iter().flat_map(|stocks| stocks.iter()) {
+        let frames = stock.frames.lock();
+        let mut frames = frames.borrow_mut();
+        while let Some(number) = frames.pop() {
+            free_to_zone(number, 0);
+        }
+    }
+}
+
 fn free_to_zone(number: u32, order: usize) {
     ZONES[zone_of(number)].buddy.lock().free(descriptor::table(), number, order);
     FREE.fetch_add(1 << order, Relaxed);
@@ -275,6 +291,7 @@ pub fn initialise(table: &'static [Descriptor], ram: &[Range<u64>], taken: &[Ran
     descriptor::install(table);
     for range in ram {
         let pages = range.start.div_ceil(4096) as u32..(range.end / 4096).min(table.len() as u64) as u32;
+        owners::add_ram(pages.clone());
         add_except(pages, taken);
     }
 }

@@ -1,11 +1,13 @@
 //! Saved registers.
 use crate::segments::{USER_CODE, USER_DATA};
 use crate::vector;
+use abi::PtRegs;
 use arch::registers::{
     RFLAGS_AC, RFLAGS_CF, RFLAGS_DF, RFLAGS_FIXED, RFLAGS_ID, RFLAGS_IF, RFLAGS_NT, RFLAGS_RF, RFLAGS_TF,
 };
+use core::ops::{Deref, DerefMut};
 
-/// A program's registers while the kernel runs for it; from `r15` on in the order of Linux's `struct pt_regs`.
+/// A program's registers while the kernel runs for it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct UserContext {
@@ -13,28 +15,23 @@ pub struct UserContext {
     kernel_stack: u64,
     /// What ended the last stay in user mode.
     pub(crate) vector: u64,
-    pub r15: u64,
-    pub r14: u64,
-    pub r13: u64,
-    pub r12: u64,
-    pub rbp: u64,
-    pub rbx: u64,
-    pub r11: u64,
-    pub r10: u64,
-    pub r9: u64,
-    pub r8: u64,
-    pub rax: u64,
-    pub rcx: u64,
-    pub rdx: u64,
-    pub rsi: u64,
-    pub rdi: u64,
-    /// The number of the system call as it came in, or the exception's error code.
-    pub original_rax: u64,
-    pub rip: u64,
-    pub cs: u64,
-    pub rflags: u64,
-    pub rsp: u64,
-    pub ss: u64,
+    registers: PtRegs,
+}
+
+impl Deref for UserContext {
+    type Target = PtRegs;
+
+    #[inline(always)]
+    fn deref(&self) -> &PtRegs {
+        &self.registers
+    }
+}
+
+impl DerefMut for UserContext {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut PtRegs {
+        &mut self.registers
+    }
 }
 
 /// Bytes of a [`UserContext`] at the top of a kernel stack.
@@ -52,36 +49,21 @@ impl Default for UserContext {
 impl UserContext {
     /// Registers of a fresh program: all zero but these.
     pub fn new(instruction: u64, stack: u64) -> Self {
-        Self {
-            kernel_stack: 0,
-            vector: vector::NONE,
-            r15: 0,
-            r14: 0,
-            r13: 0,
-            r12: 0,
-            rbp: 0,
-            rbx: 0,
-            r11: 0,
-            r10: 0,
-            r9: 0,
-            r8: 0,
-            rax: 0,
-            rcx: 0,
-            rdx: 0,
-            rsi: 0,
-            rdi: 0,
+        let registers = PtRegs {
             original_rax: u64::MAX,
             rip: instruction,
             cs: u64::from(USER_CODE),
             rflags: RFLAGS_FIXED | RFLAGS_IF,
             rsp: stack,
             ss: u64::from(USER_DATA),
-        }
+            ..PtRegs::default()
+        };
+        Self { kernel_stack: 0, vector: vector::NONE, registers }
     }
 
     /// Takes over all registers of `other`, but not where this thread's kernel stack stands. They are then loaded in full.
     pub fn replace(&mut self, other: &Self) {
-        *self = Self { kernel_stack: self.kernel_stack, vector: vector::NONE, ..*other };
+        *self = Self { kernel_stack: self.kernel_stack, vector: vector::NONE, registers: other.registers };
         self.harden();
     }
 

@@ -5,16 +5,17 @@ use crate::exit;
 use crate::task::Task;
 use crate::{Answer, Restart, tree};
 use ::signal::{
-    Decision, Deliver, FrameRequest, Interrupted, Outcome, Registers, SavedContext, Signal, SignalEntry, StopEvent,
-    Ticket, VectorState, decide, dequeue,
+    AlternateStack, Decision, Deliver, FrameRequest, Interrupted, LastFault, Outcome, SavedVectors, Signal, SignalSet,
+    StopEvent, Ticket, VectorLayout, decide, dequeue, enter_handler, restore_registers, saved_mask,
 };
-use abi::raw::general::{__NR_restart_syscall, SIGKILL, SIGSEGV};
-use abi::{Errno, PAGE_SIZE};
+use abi::Errno;
+use abi::raw::general::{__NR_restart_syscall, SIGSEGV};
+use abi::signal::UserContextFrame;
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
-use memory::{UserPtr, UserSlice};
+use memory::{UserPtr, user_vectors};
+use sync::Sleep;
 use sync::thread::work;
-use sync::{Sleep, Thread};
 use trap::UserContext;
 
 /// Length of `syscall` and of `int 0x80`.
@@ -31,7 +32,6 @@ pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
         crate::shortage::after_reserve(task);
     }
     thread.remove_work(work::SIGNAL | work::NOTIFY);
-    crate::priority::apply(task);
     if bits & work::TICK != 0 {
         thread.remove_work(work::TICK);
         crate::limits::check_processor_time(task);
@@ -43,8 +43,8 @@ pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
         }
         match next(task) {
             Next::Nothing => break,
-            Next::Handler(signal, information, deliver) => {
-                run_handler(task, context, signal, &information, &deliver);
+            Next::Handler(delivery) => {
+                run_handler(task, context, &delivery);
                 return ControlFlow::Continue(());
             }
             Next::End { signal, core } => exit::exit_group(task, signal.number() | if core { 0x80 } else { 0 } & 0x7f),
@@ -65,7 +65,7 @@ pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
 
 enum Next {
     Nothing,
-    Handler(Signal, ::signal::Information, Deliver),
+    Handler(Delivery),
     End {
         signal: Signal,
         core: bool,
@@ -78,28 +78,65 @@ enum Next {
     Again,
 }
 
+/// A handler that is about to run. The thread has the handler's mask already.
+struct Delivery {
+    signal: Signal,
+    information: ::signal::Information,
+    deliver: Deliver,
+    /// The thread's mask until now.
+    mask: SignalSet,
+    /// The one that a call like sigsuspend(2) put aside.
+    saved_mask: Option<SignalSet>,
+    stack: AlternateStack,
+    fault: LastFault,
+    /// Other signals can be delivered at once.
+    pending: bool,
+}
+
 fn next(task: &Task) -> Next {
     let mut group = task.process.signals.lock();
     if let Some(event) = group.stop.take_event() {
         return Next::Tell(event);
     }
-    if group.stops.get(&task.tid()).is_some_and(|thread| thread.is_asked()) {
+    if group.stop.concerns_threads() && group.stops.get(&task.tid()).is_some_and(|thread| thread.is_asked()) {
         return Next::Stop;
     }
     let ticket = group.stop.ticket();
     let mask = task.signals.mask();
-    let taken = dequeue(&mut task.signals.own.lock().pending, &mut group.pending, mask);
-    let Some((signal, information, spent)) = taken else { return Next::Nothing };
-    let action = *group.actions.lock().get(signal);
-    let decision = decide(signal, &action, mask, group.unkillable);
-    if let Decision::Deliver(_) = decision {
-        group.actions.lock().consume(signal);
-    }
-    drop(group);
-    drop(spent);
-    let information = crate::clock_timers::taken(&task.process, information);
+    let mut own = task.signals.own.lock();
+    let taken = dequeue(&mut own.pending, &mut group.pending, mask);
+    let Some((signal, mut information, spent)) = taken else { return Next::Nothing };
+    let unkillable = group.unkillable;
+    let decision = group.with_actions(|actions| {
+        let decision = decide(signal, actions.get(signal), mask, unkillable);
+        if let Decision::Deliver(_) = decision {
+            actions.consume(signal);
+        }
+        decision
+    });
     match decision {
-        Decision::Deliver(deliver) => Next::Handler(signal, information, deliver),
+        Decision::Deliver(deliver) => {
+            task.signals.store_mask(deliver.mask);
+            let pending = own.pending.deliverable(deliver.mask) || group.pending.deliverable(deliver.mask);
+            let (stack, fault) = (own.alternate_stack, own.fault);
+            drop((own, group));
+            drop(spent);
+            crate::clock_timers::taken(&task.process, &mut information);
+            let saved_mask = task.signals.saved_mask();
+            Next::Handler(Delivery { signal, information, deliver, mask, saved_mask, stack, fault, pending })
+        }
+        other => {
+            drop((own, group));
+            drop(spent);
+            crate::clock_timers::taken(&task.process, &mut information);
+            without_handler(task, other, signal, ticket)
+        }
+    }
+}
+
+/// What a signal does for which no handler runs.
+fn without_handler(task: &Task, decision: Decision, signal: Signal, ticket: Ticket) -> Next {
+    match decision {
         // Core files are not written yet, so the status does not claim one.
         Decision::Terminate { core: _ } => Next::End { signal, core: false },
         Decision::Stop { unless_orphaned } => {
@@ -109,7 +146,7 @@ fn next(task: &Task) -> Next {
             begin_stop(task, signal, ticket);
             Next::Again
         }
-        Decision::Continue | Decision::Ignore => Next::Again,
+        Decision::Deliver(_) | Decision::Continue | Decision::Ignore => Next::Again,
     }
 }
 
@@ -149,7 +186,7 @@ fn stop(task: &Task) {
 
 /// Settles what becomes of an interrupted system call; `handler` runs next, or none does.
 fn finish_call(task: &Task, context: &mut UserContext, handler: Option<&Deliver>) {
-    let Some(restart) = task.signals.interrupted.lock().take() else { return };
+    let Some(restart) = task.signals.take_interrupted() else { return };
     let restart = match restart {
         Restart::Always => ::signal::Restart::Always,
         Restart::IfFlagged => ::signal::Restart::IfFlagged,
@@ -169,108 +206,64 @@ fn finish_call(task: &Task, context: &mut UserContext, handler: Option<&Deliver>
     }
 }
 
-fn run_handler(
-    task: &Task,
-    context: &mut UserContext,
-    signal: Signal,
-    information: &::signal::Information,
-    deliver: &Deliver,
-) {
-    finish_call(task, context, Some(deliver));
-    let mask = task.signals.take_saved_mask().unwrap_or_else(|| task.signals.mask());
-    if let Some(thread) = task.thread() {
-        thread.remove_work(work::RESTORE_MASK);
+fn run_handler(task: &Task, context: &mut UserContext, delivery: &Delivery) {
+    finish_call(task, context, Some(&delivery.deliver));
+    if write_frame(context, delivery).is_err() {
+        return fail(task, delivery);
     }
-    let (stack, fault) = {
-        let own = task.signals.own.lock();
-        (own.alternate_stack, own.fault)
+    // What else is pending is looked at before the handler begins.
+    if delivery.pending {
+        task.update_work(true);
+    }
+    if delivery.saved_mask.is_some() {
+        task.signals.take_saved_mask();
+        if let Some(thread) = task.thread() {
+            thread.remove_work(work::RESTORE_MASK);
+        }
+    }
+    if delivery.stack.disarms() {
+        task.signals.own.lock().alternate_stack.delivered();
+    }
+}
+
+/// What vector state signal frames hold on this machine.
+pub(crate) fn vector_layout() -> VectorLayout {
+    VectorLayout { size: arch::user_state::area_size(), components: arch::user_state::component_mask() }
+}
+
+/// Writes a handler's frame and lets it begin. EFAULT: nothing has changed.
+fn write_frame(context: &mut UserContext, delivery: &Delivery) -> Result<(), Errno> {
+    let frame = FrameRequest {
+        signal: delivery.signal,
+        information: &delivery.information,
+        deliver: &delivery.deliver,
+        registers: context,
+        fault: delivery.fault,
+        mask: delivery.saved_mask.unwrap_or(delivery.mask),
+        stack: &delivery.stack,
+        vector: vector_layout(),
     };
-    let registers = registers(context, fault);
-    let frame = FrameRequest { signal, information, deliver, registers: &registers, mask, stack: &stack };
-    let Ok(entry) = write_frame(&frame) else { return fail(task, signal) };
-    task.signals.own.lock().alternate_stack.delivered();
-    (context.rip, context.rsp) = (entry.rip, entry.rsp);
-    (context.rdi, context.rsi, context.rdx, context.rax) = (entry.rdi, entry.rsi, entry.rdx, entry.rax);
-    context.rflags = entry.eflags;
+    let place = frame.place()?;
+    user_vectors::save(place.vector as usize, &frame.vector.head())?;
+    UserPtr::new(place.address as usize).write(&frame.frame(&place))?;
+    if let Some(information) = frame.information() {
+        UserPtr::new(place.information() as usize).write(&information)?;
+    }
+    user_vectors::reset();
+    enter_handler(context, delivery.signal, &delivery.deliver, &place);
     (context.cs, context.ss) = (u64::from(trap::USER_CODE), u64::from(trap::USER_DATA));
     context.original_rax = u64::MAX;
     context.load_in_full();
-    task.set_signal_mask(deliver.mask);
-}
-
-/// How often a frame is tried: it touches at most so many ranges, each of which may have to be brought in first.
-const ATTEMPTS: usize = 4;
-
-/// Writes a handler's frame out of the thread's vector state, which then is a handler's. Preemption is off meanwhile, so a page
-/// that is not there ends an attempt; it is brought in before the next.
-fn write_frame(frame: &FrameRequest<'_>) -> Result<SignalEntry, Errno> {
-    let components = arch::user_state::component_mask();
-    let mut missing = UserSlice::default();
-    for _ in 0..ATTEMPTS {
-        let attempt = Thread::with_user_state(|state| {
-            state.hand_over(|image| {
-                frame.write(VectorState { image, components }, |address, bytes| {
-                    missing = UserSlice::new(address as usize, bytes.len());
-                    missing.write(bytes)
-                })
-            })
-        });
-        match attempt {
-            Some(Ok(entry)) => return Ok(entry),
-            None => break,
-            // Its bytes are below the stack pointer, or the alternate stack's: nothing is lost by clearing some.
-            Some(Err(_)) => each_page(missing, |place| place.write(&0))?,
-        }
-    }
-    Err(Errno::EFAULT)
-}
-
-/// Touches a byte in every page of a range.
-fn each_page(range: UserSlice, touch: impl Fn(UserPtr<u8>) -> Result<(), Errno>) -> Result<(), Errno> {
-    let last = range.address.wrapping_add(range.length.saturating_sub(1));
-    let pages = last.wrapping_sub(range.address) / PAGE_SIZE + 1;
-    (0..pages)
-        .map(|page| range.address.wrapping_add(page * PAGE_SIZE))
-        .chain([last])
-        .try_for_each(|address| touch(UserPtr::new(address)))
+    Ok(())
 }
 
 /// A handler's frame cannot be built: SIGSEGV, fatal if that was the signal.
-fn fail(task: &Task, signal: Signal) {
-    if signal.number() == SIGSEGV {
+fn fail(task: &Task, delivery: &Delivery) {
+    if delivery.signal == Signal::SEGV {
         return exit::exit_group(task, SIGSEGV);
     }
+    task.set_signal_mask(delivery.mask);
     force(task, SIGSEGV, Information::kernel(), None);
-    let _ = SIGKILL;
-}
-
-fn registers(context: &UserContext, fault: (usize, u64, u64)) -> Registers {
-    let (address, error, trap) = fault;
-    Registers {
-        r8: context.r8,
-        r9: context.r9,
-        r10: context.r10,
-        r11: context.r11,
-        r12: context.r12,
-        r13: context.r13,
-        r14: context.r14,
-        r15: context.r15,
-        rdi: context.rdi,
-        rsi: context.rsi,
-        rbp: context.rbp,
-        rbx: context.rbx,
-        rdx: context.rdx,
-        rax: context.rax,
-        rcx: context.rcx,
-        rsp: context.rsp,
-        rip: context.rip,
-        eflags: context.rflags,
-        cs: context.cs as u16,
-        ss: context.ss as u16,
-        error,
-        trap,
-        cr2: address as u64,
-    }
 }
 
 /// rt_sigreturn(2): the registers that the handler's frame holds. Whatever makes no sense ends in SIGSEGV.
@@ -284,39 +277,36 @@ pub fn sigreturn(task: &Task, context: &mut UserContext) -> Answer {
 }
 
 fn restore_vectors(address: u64) -> Result<(), Errno> {
-    let read = |address: u64, bytes: &mut [u8]| UserSlice::new(address as usize, bytes.len()).read(bytes);
-    let components = arch::user_state::component_mask();
-    let mask = arch::user_state::mxcsr_mask();
-    Thread::with_user_state(|state| {
-        state.replace_with(|area| ::signal::restore_vector_state(address, area, components, mask, read))
-    })
-    .unwrap_or(Err(Errno::EFAULT))
+    let head = |at| UserPtr::new(at as usize).read();
+    let end = |at| UserPtr::new(at as usize).read();
+    let loaded = match vector_layout().find(address, head, end)? {
+        SavedVectors::None => {
+            user_vectors::reset();
+            Ok(())
+        }
+        SavedVectors::Legacy => user_vectors::load_legacy(address as usize),
+        SavedVectors::Extended { components } => user_vectors::load(address as usize, components),
+    };
+    if loaded.is_err() {
+        // A part of it may have been loaded.
+        user_vectors::reset();
+    }
+    loaded
 }
 
 fn restore(task: &Task, context: &mut UserContext) -> Result<(), Errno> {
-    let read = |address: u64, bytes: &mut [u8]| UserSlice::new(address as usize, bytes.len()).read(bytes);
-    let saved = SavedContext::read(context.rsp, read)?;
-    if restore_vectors(saved.vector).is_err() {
-        // A page may be missing that may be brought in only here.
-        let range = UserSlice::new(saved.vector as usize, arch::user_state::area_size());
-        each_page(range, |place| place.read().map(drop))?;
-        restore_vectors(saved.vector)?;
+    let place = UserPtr::<UserContextFrame>::new(context.rsp as usize);
+    place.read_with(|frame| restore_from(task, context, frame))?
+}
+
+fn restore_from(task: &Task, context: &mut UserContext, frame: &UserContextFrame) -> Result<(), Errno> {
+    let mask = saved_mask(frame);
+    if let Err(errno) = restore_vectors(frame.context.vector_state) {
+        task.set_signal_mask(mask);
+        return Err(errno);
     }
-    let from = &saved.registers;
-    (context.r8, context.r9, context.r10, context.r11) = (from.r8, from.r9, from.r10, from.r11);
-    (context.r12, context.r13, context.r14, context.r15) = (from.r12, from.r13, from.r14, from.r15);
-    (context.rdi, context.rsi, context.rbp, context.rbx) = (from.rdi, from.rsi, from.rbp, from.rbx);
-    (context.rdx, context.rax, context.rcx, context.rsp) = (from.rdx, from.rax, from.rcx, from.rsp);
-    (context.rip, context.rflags) = (from.rip, from.eflags);
-    (context.cs, context.ss) = (u64::from(from.cs), u64::from(from.ss));
-    if !saved.strict_stack_segment && from.ss != trap::USER_DATA {
-        context.ss = u64::from(trap::USER_DATA);
-    }
-    context.original_rax = u64::MAX;
+    restore_registers(frame, context);
     context.load_in_full();
-    let mut own = task.signals.own.lock();
-    let _ = own.alternate_stack.set(from.rsp, &saved.stack);
-    drop(own);
-    task.set_signal_mask(saved.mask);
+    task.end_handler(&frame.stack, frame.context.rsp, mask);
     Ok(())
 }

@@ -12,6 +12,7 @@ mod send;
 mod state;
 
 pub use ::signal::{Action, AlternateStack, Information as SignalInformation, Signal, SignalSet, StopEvent};
+pub(crate) use deliver::vector_layout;
 pub use deliver::{do_work, sigreturn};
 pub use send::{
     Information, discards_children, force, force_end, send_in_tree, send_to_group, send_to_process, send_to_task,

@@ -4,10 +4,11 @@ use crate::process::Process;
 use crate::task::Task;
 use crate::tree::{self, Pid, Tree};
 use ::signal::{
-    Message, Receiver, Signal, SignalSet, StopEvent, ThreadState, choose_thread, flush_for, is_fatal, prepare,
+    Counter, Flush, LastFault, Message, Pending, Receiver, Signal, SignalSet, StopEvent, ThreadState, choose_thread,
+    flush_for, is_fatal, prepare,
 };
 use abi::Errno;
-use abi::raw::general::{CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, RLIMIT_SIGPENDING, SIGCHLD, SIGKILL};
+use abi::raw::general::{CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, RLIMIT_SIGPENDING, SIGCHLD};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use sync::thread::work;
@@ -32,15 +33,12 @@ impl Information {
 
     /// kill(2) by `sender`.
     pub fn kill(sender: &Task) -> Self {
-        Self(::signal::Information::Kill { process: sender.process.pid as i32, user: sender.credentials().user.real })
+        Self(::signal::Information::Kill { process: sender.process.pid as i32, user: sender.real_user() })
     }
 
     /// tgkill(2) by `sender`.
     pub fn thread_kill(sender: &Task) -> Self {
-        Self(::signal::Information::ThreadKill {
-            process: sender.process.pid as i32,
-            user: sender.credentials().user.real,
-        })
+        Self(::signal::Information::ThreadKill { process: sender.process.pid as i32, user: sender.real_user() })
     }
 
     /// The parent has ended (PR_SET_PDEATHSIG): as if it had sent the signal itself.
@@ -92,103 +90,169 @@ pub fn send_to_group(group: Pid, signal: u32, information: Information) -> bool 
 }
 
 fn send_with(
-    process: &Arc<Process>,
+    process: &Process,
     target: Option<&Task>,
     signal: u32,
     information: Information,
     force: bool,
 ) -> Result<(), Errno> {
     let Ok(signal) = Signal::new(signal) else { return Ok(()) };
-    let message = message(process, signal, information)?;
-    let discarded = {
+    let mut letter = Letter::new(process, signal, information);
+    if target.is_some() {
+        match deliver(None, process, target, &mut letter, force) {
+            Next::Done => return Ok(()),
+            Next::NeedsMessage => letter.make_message(process)?,
+            Next::NeedsTree => {}
+        }
+    }
+    loop {
         let tree = tree::lock();
-        deliver_in(&tree, process, target, message, force)
-    };
-    drop(discarded);
-    Ok(())
-}
-
-fn message(process: &Process, signal: Signal, information: Information) -> Result<Message, Errno> {
-    let counter = process.signals.lock().counter.clone();
-    let limit = process.limits.lock().soft(RLIMIT_SIGPENDING);
-    Message::new(signal, information.0, &counter, limit)
+        let next = deliver(Some(&tree), process, target, &mut letter, force);
+        drop(tree);
+        match next {
+            Next::NeedsMessage => letter.make_message(process)?,
+            Next::Done | Next::NeedsTree => return Ok(()),
+        }
+    }
 }
 
 /// Sends with the tree held: to a parent, from a child's end. Never fails, though information may be lost.
-pub fn send_in_tree(tree: &Tree, process: &Arc<Process>, signal: u32, information: Information) {
+pub fn send_in_tree(tree: &Tree, process: &Process, signal: u32, information: Information) {
     let Ok(signal) = Signal::new(signal) else { return };
-    let message = message(process, signal, information).unwrap_or_else(|_| Message::without_information(signal));
-    let discarded = deliver_in(tree, process, None, message, true);
-    drop(discarded);
-}
-
-/// What is left over, to be dropped without locks.
-struct Rest {
-    _discarded: ::signal::Discarded,
-    _refused: Option<Message>,
-}
-
-fn deliver_in(tree: &Tree, process: &Arc<Process>, target: Option<&Task>, message: Message, force: bool) -> Rest {
-    let signal = message.signal();
-    let mut group = process.signals.lock();
-    let mut discarded = ::signal::Discarded::default();
-    if group.is_exiting() && signal != Signal::KILL {
-        return Rest { _discarded: discarded, _refused: Some(message) };
-    }
-    let flushed = flush_for(signal).set();
-    if !flushed.is_empty() {
-        discarded.append(group.pending.flush(flushed));
-        for thread in tree.threads(process.pid) {
-            discarded.append(thread.signals.own.lock().pending.flush(flushed));
+    let mut letter = Letter::new(process, signal, information);
+    loop {
+        if deliver(Some(tree), process, None, &mut letter, true) != Next::NeedsMessage {
+            return;
+        }
+        if letter.make_message(process).is_err() {
+            letter.message = Some(Message::without_information(signal));
         }
     }
-    if signal == Signal::CONT {
-        resume(tree, process, &mut group);
+}
+
+/// A signal that is being sent, and what is to be dropped without locks.
+struct Letter {
+    signal: Signal,
+    information: ::signal::Information,
+    /// RLIMIT_SIGPENDING of the receiver.
+    limit: u64,
+    /// Made where the receiver's queue has no place for it, and left here if it came to nothing.
+    message: Option<Message>,
+    discarded: ::signal::Discarded,
+}
+
+impl Letter {
+    fn new(process: &Process, signal: Signal, information: Information) -> Self {
+        let limit = process.limits.lock().soft(RLIMIT_SIGPENDING);
+        Self { signal, information: information.0, limit, message: None, discarded: ::signal::Discarded::default() }
     }
-    let main = target
-        .map(|task| task.signals.mask())
-        .or_else(|| tree.threads(process.pid).next().map(|task| task.signals.mask()));
-    let action = *group.actions.lock().get(signal);
+
+    /// EAGAIN.
+    #[cold]
+    fn make_message(&mut self, process: &Process) -> Result<(), Errno> {
+        let counter = process.signals.lock().counter.clone();
+        self.message = Some(Message::new(self.signal, self.information, &counter, self.limit)?);
+        Ok(())
+    }
+
+    /// Puts it into a queue; false where that takes a message.
+    #[inline]
+    fn put(&mut self, pending: &mut Pending, counter: &Arc<Counter>) -> bool {
+        match self.message.take() {
+            Some(message) => {
+                self.message = pending.add(message).err();
+                true
+            }
+            None => pending.put(self.signal, &self.information, counter, self.limit),
+        }
+    }
+}
+
+/// How a delivery goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Done,
+    /// Again, after [`Letter::make_message`].
+    NeedsMessage,
+    /// Again with the tree: other threads are concerned.
+    NeedsTree,
+}
+
+/// Delivers to a process, or to its thread `target`. A signal for one thread that has a handler concerns no other, and does without the tree.
+fn deliver(tree: Option<&Tree>, process: &Process, target: Option<&Task>, letter: &mut Letter, force: bool) -> Next {
+    let signal = letter.signal;
+    let mut group = process.signals.lock();
+    if group.is_exiting() && signal != Signal::KILL {
+        return Next::Done;
+    }
+    let action = group.with_actions(|actions| *actions.get(signal));
+    let (flush, fatal) = (flush_for(signal), is_fatal(signal, &action));
+    if tree.is_none() && (target.is_none() || fatal || flush != Flush::Nothing) {
+        return Next::NeedsTree;
+    }
+    if let Some(tree) = tree.filter(|_| flush != Flush::Nothing) {
+        change_stop(tree, process, &mut group, signal, flush, letter);
+    }
+    let threads = || tree.into_iter().flat_map(|tree| tree.threads(process.pid)).map(|task| &**task);
+    let awaits = |task: &Task| task.signals.awaits(signal);
     let receiver = Receiver {
         action: &action,
-        mask: main.unwrap_or_default(),
+        mask: target.or_else(|| threads().next()).map(|task| task.signals.mask()).unwrap_or_default(),
         traced: false,
         unkillable: group.unkillable,
         exiting: false,
     };
-    let awaited = tree
-        .threads(process.pid)
-        .any(|task| SignalSet::from_bits(task.signals.awaited.load(Ordering::Relaxed)).contains(signal));
-    if !awaited && !prepare(signal, &receiver, force && !group.unkillable) {
-        return Rest { _discarded: discarded, _refused: Some(message) };
+    let queue =
+        prepare(signal, &receiver, force && !group.unkillable) || target.map_or_else(|| threads().any(awaits), awaits);
+    if !queue {
+        return Next::Done;
     }
-    let refused = match target {
-        Some(task) => task.signals.own.lock().pending.add(message).err(),
-        None => group.pending.add(message).err(),
+    let GroupSignals { pending, counter, .. } = &mut *group;
+    let put = match target {
+        Some(task) => letter.put(&mut task.signals.own.lock().pending, counter),
+        None => letter.put(pending, counter),
     };
-    process.signal_arrived.notify();
-    if is_fatal(signal, &action)
-        && !receiver.mask.contains(signal)
-        && !group.unkillable
-        && group.begin_group_exit(signal.number())
-    {
-        for thread in tree.threads(process.pid) {
-            force_end(thread);
-        }
-    } else {
-        notify(tree, process, target, signal);
+    if !put {
+        return Next::NeedsMessage;
     }
-    Rest { _discarded: discarded, _refused: refused }
+    process.signal_arrived.notify();
+    let kills = fatal && !receiver.mask.contains(signal) && !group.unkillable;
+    if kills && group.begin_group_exit(signal.number()) {
+        threads().for_each(force_end);
+    } else {
+        notify(target, threads(), signal);
+    }
+    Next::Done
 }
 
-/// Tells a thread that something is pending.
-fn notify(tree: &Tree, process: &Process, target: Option<&Task>, signal: Signal) {
+/// What a stop signal, or SIGCONT, does before anything else.
+fn change_stop(
+    tree: &Tree,
+    process: &Process,
+    group: &mut GroupSignals,
+    signal: Signal,
+    flush: Flush,
+    letter: &mut Letter,
+) {
+    letter.discarded.append(group.pending.flush(flush.set()));
+    for thread in tree.threads(process.pid) {
+        letter.discarded.append(thread.signals.own.lock().pending.flush(flush.set()));
+    }
+    if signal == Signal::CONT {
+        resume(tree, process, group);
+    }
+}
+
+/// Tells a thread that something is pending: the target, or one of all.
+fn notify<'a>(target: Option<&'a Task>, threads: impl Iterator<Item = &'a Task>, signal: Signal) {
+    let mask = |task: &Task| {
+        let mask = task.signals.mask();
+        if task.signals.awaits(signal) { mask & !SignalSet::of(&[signal]) } else { mask }
+    };
     let state = |task: &Task| {
-        let awaited = SignalSet::from_bits(task.signals.awaited.load(Ordering::Relaxed));
-        let mask = if awaited.contains(signal) { task.signals.mask() & !awaited } else { task.signals.mask() };
         let thread = task.thread();
         ThreadState {
-            mask,
+            mask: mask(task),
             exiting: task.signals.ending.load(Ordering::Relaxed),
             stopped: false,
             running: thread.is_some_and(|thread| thread.is_on_cpu()),
@@ -196,8 +260,8 @@ fn notify(tree: &Tree, process: &Process, target: Option<&Task>, signal: Signal)
         }
     };
     let chosen = match target {
-        Some(task) => (!state(task).mask.contains(signal)).then_some(task),
-        None => choose_thread(signal, tree.threads(process.pid).map(|task| (&**task, state(task)))),
+        Some(task) => (!mask(task).contains(signal)).then_some(task),
+        None => choose_thread(signal, threads.map(|task| (task, state(task)))),
     };
     if let Some(task) = chosen {
         wake_for_signal(task);
@@ -206,7 +270,9 @@ fn notify(tree: &Tree, process: &Process, target: Option<&Task>, signal: Signal)
 
 /// Has a thread look at its signals: wherever it sleeps interruptibly, or runs.
 fn wake_for_signal(task: &Task) {
-    task.signals.arrived.wake_all();
+    if task.signals.awaited.load(Ordering::Relaxed) != 0 {
+        task.signals.arrived.wake_all();
+    }
     let Some(thread) = task.thread() else { return };
     thread.add_work(work::SIGNAL);
     scheduler::interrupt_sleep(thread);
@@ -223,26 +289,41 @@ pub fn force_end(task: &Task) {
 /// A fault of the running thread: its signal cannot be ignored or blocked. `fault` is (address, error code, vector).
 pub fn force(task: &Task, signal: u32, information: Information, fault: Option<(usize, u64, u64)>) {
     let Ok(number) = Signal::new(signal) else { return };
-    let message = Message::new(number, information.0, &task.process.signals.lock().counter.clone(), u64::MAX)
-        .unwrap_or_else(|_| Message::without_information(number));
-    let mut group = task.process.signals.lock();
-    let mut mask = task.signals.mask();
-    let dies = group.actions.lock().force(number, &mut mask, signal == SIGKILL);
-    if dies {
-        group.unkillable = false;
-    }
-    task.signals.store_mask(mask);
-    let mut own = task.signals.own.lock();
-    if let Some(fault) = fault {
-        own.fault = fault;
-    }
-    let refused = own.pending.add(message);
-    drop(own);
-    drop(group);
+    let mut made = None;
+    // Twice at most: a message is queued.
+    let refused = loop {
+        let mut group = task.process.signals.lock();
+        let mut own = task.signals.own.lock();
+        let refused = match made.take() {
+            Some(message) => own.pending.add(message).err(),
+            None if own.pending.put(number, &information.0, &group.counter, u64::MAX) => None,
+            None => {
+                let counter = group.counter.clone();
+                drop((own, group));
+                let message = Message::new(number, information.0, &counter, u64::MAX);
+                made = Some(message.unwrap_or_else(|_| Message::without_information(number)));
+                continue;
+            }
+        };
+        if let Some((address, error, trap)) = fault {
+            own.fault = LastFault { address: address as u64, error, trap };
+        }
+        force_in(task, number, &mut group);
+        break refused;
+    };
     drop(refused);
     if let Some(thread) = task.thread() {
         thread.add_work(work::SIGNAL);
     }
+}
+
+fn force_in(task: &Task, signal: Signal, group: &mut GroupSignals) {
+    let mut mask = task.signals.mask();
+    let dies = group.with_actions(|actions| actions.force(signal, &mut mask, signal == Signal::KILL));
+    if dies {
+        group.unkillable = false;
+    }
+    task.signals.store_mask(mask);
 }
 
 /// SIGCONT's first effect: a stopped process runs again. The first thread that does tells the parent.
@@ -255,7 +336,7 @@ fn resume(tree: &Tree, process: &Process, group: &mut GroupSignals) {
 
 /// Whether the process does not want zombies: SIGCHLD ignored, or SA_NOCLDWAIT.
 pub fn discards_children(parent: &Process) -> bool {
-    parent.signals.lock().actions.lock().child_exit().reap
+    parent.signals.lock().with_actions(|actions| actions.child_exit().reap)
 }
 
 /// Tells the parent that a child has stopped or goes on.
@@ -265,7 +346,7 @@ pub fn tell_stop(child: &Process, event: StopEvent) {
         StopEvent::Continued => (CLD_CONTINUED, Signal::CONT),
     };
     let Some(parent) = tree::find_process(child.parent()) else { return };
-    let notifies = parent.signals.lock().actions.lock().child_stop_notifies();
+    let notifies = parent.signals.lock().with_actions(|actions| actions.child_stop_notifies());
     if notifies {
         let information = Information::child(child, code, signal.number() as i32);
         let _ = send_to_process(&parent, SIGCHLD, information);

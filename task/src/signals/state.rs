@@ -2,19 +2,22 @@
 use crate::Restart;
 use crate::task::Task;
 use crate::tree::Pid;
-use ::signal::{Action, AlternateStack, Dispositions, GroupStop, Pending, Signal, SignalSet, StopEvent, ThreadStop};
+use ::signal::{
+    Action, AlternateStack, Dispositions, GroupStop, LastFault, Pending, Signal, SignalSet, StopEvent, ThreadStop,
+};
 use abi::Errno;
+use abi::signal::SignalStack;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use sync::thread::work;
 use sync::{Preempt, Rank, SpinLock, WaitQueue};
 
 /// What the threads of a process share.
 #[derive(Debug)]
 pub struct GroupSignals {
-    /// Shared beyond the process under CLONE_SIGHAND.
-    pub(crate) actions: Arc<SpinLock<Dispositions, Preempt>>,
+    /// Shared beyond the process under CLONE_SIGHAND; reached by [`GroupSignals::with_actions`].
+    actions: Arc<SpinLock<Dispositions, Preempt>>,
     pub(crate) pending: Pending,
     pub(crate) stop: GroupStop,
     /// Job control's side of each thread.
@@ -73,6 +76,16 @@ impl GroupSignals {
         }
         *copy.lock() = theirs;
         Self::with(copy, counter, false)
+    }
+
+    /// Sees and changes the actions. Those that no other process shares need no lock beside the group's: a reference to them is
+    /// made under that only.
+    #[inline]
+    pub(crate) fn with_actions<R>(&mut self, use_them: impl FnOnce(&mut Dispositions) -> R) -> R {
+        match Arc::get_mut(&mut self.actions) {
+            Some(own) => use_them(own.get_mut()),
+            None => use_them(&mut self.actions.lock()),
+        }
     }
 
     pub(crate) fn thread_exits(&mut self, status: u32) {
@@ -167,8 +180,8 @@ pub struct ThreadSignals {
     pub(crate) own: SpinLock<Own, Preempt>,
     /// The thread is to end, whatever is pending.
     pub(crate) ending: AtomicBool,
-    /// How the last system call wants to go on.
-    pub(crate) interrupted: SpinLock<Option<Restart>, Preempt>,
+    /// How the last system call wants to go on; written and read by the thread itself.
+    interrupted: AtomicU8,
     /// Signals that rt_sigtimedwait(2) waits for, although they are blocked.
     pub(crate) awaited: AtomicU64,
     pub(crate) arrived: WaitQueue,
@@ -179,8 +192,7 @@ pub struct ThreadSignals {
 pub(crate) struct Own {
     pub pending: Pending,
     pub alternate_stack: AlternateStack,
-    /// Address, error code and vector of the last fault, for the frame.
-    pub fault: (usize, u64, u64),
+    pub fault: LastFault,
 }
 
 impl ThreadSignals {
@@ -191,7 +203,7 @@ impl ThreadSignals {
             has_saved_mask: AtomicBool::new(false),
             own: SpinLock::new(Rank::ThreadSignals, Own::default()),
             ending: AtomicBool::new(false),
-            interrupted: SpinLock::new(Rank::Leaf, None),
+            interrupted: AtomicU8::new(0),
             awaited: AtomicU64::new(0),
             arrived: WaitQueue::new(),
         }
@@ -217,11 +229,48 @@ impl ThreadSignals {
         self.mask.store(mask.bits(), Ordering::Relaxed);
     }
 
+    /// The mask to go back to.
+    pub(crate) fn saved_mask(&self) -> Option<SignalSet> {
+        self.has_saved_mask
+            .load(Ordering::Relaxed)
+            .then(|| SignalSet::mask_from_bits(self.saved_mask.load(Ordering::Relaxed)))
+    }
+
     /// The mask to go back to, once.
     pub(crate) fn take_saved_mask(&self) -> Option<SignalSet> {
-        self.has_saved_mask
-            .swap(false, Ordering::Relaxed)
-            .then(|| SignalSet::mask_from_bits(self.saved_mask.load(Ordering::Relaxed)))
+        let saved = self.saved_mask();
+        if saved.is_some() {
+            self.has_saved_mask.store(false, Ordering::Relaxed);
+        }
+        saved
+    }
+
+    /// Whether rt_sigtimedwait(2) waits for the signal.
+    pub(crate) fn awaits(&self, signal: Signal) -> bool {
+        SignalSet::from_bits(self.awaited.load(Ordering::Relaxed)).contains(signal)
+    }
+
+    /// How the interrupted call wants to go on, once.
+    pub(crate) fn take_interrupted(&self) -> Option<Restart> {
+        let restart = match self.interrupted.load(Ordering::Relaxed) {
+            0 => return None,
+            1 => Restart::Always,
+            2 => Restart::IfFlagged,
+            3 => Restart::WithoutHandler,
+            _ => Restart::Block,
+        };
+        self.interrupted.store(0, Ordering::Relaxed);
+        Some(restart)
+    }
+
+    fn set_interrupted(&self, restart: Restart) {
+        let number = match restart {
+            Restart::Always => 1,
+            Restart::IfFlagged => 2,
+            Restart::WithoutHandler => 3,
+            Restart::Block => 4,
+        };
+        self.interrupted.store(number, Ordering::Relaxed);
     }
 }
 
@@ -237,8 +286,8 @@ pub struct SignalSummary {
 
 impl crate::process::Process {
     pub fn signal_summary(&self) -> SignalSummary {
-        let group = self.signals.lock();
-        let (ignored, caught) = group.actions.lock().ignored_and_caught();
+        let mut group = self.signals.lock();
+        let (ignored, caught) = group.with_actions(|actions| actions.ignored_and_caught());
         SignalSummary { pending: group.pending.set(), ignored, caught, queued: group.counter.count() }
     }
 }
@@ -256,6 +305,21 @@ impl Task {
         let pending = group.pending.deliverable(mask) || self.signals.own.lock().pending.deliverable(mask);
         drop(group);
         self.update_work(pending);
+    }
+
+    /// A handler has returned: `stack` and `mask` are what its frame kept, and `rsp` where the stack now stands.
+    pub(crate) fn end_handler(&self, stack: &SignalStack, rsp: u64, mask: SignalSet) {
+        let group = self.process.signals.lock();
+        let mut own = self.signals.own.lock();
+        // What does not suit is left as it is, as Linux does.
+        let _ = own.alternate_stack.set(rsp, stack);
+        self.signals.store_mask(mask);
+        let pending = group.pending.deliverable(mask) || own.pending.deliverable(mask);
+        drop(own);
+        drop(group);
+        if pending {
+            self.update_work(true);
+        }
     }
 
     /// Replaces the mask until the system call's end, which puts the old one back: after a handler, if one runs.
@@ -297,28 +361,24 @@ impl Task {
 
     /// A signal's action.
     pub fn signal_action(&self, signal: Signal) -> Action {
-        *self.process.signals.lock().actions.lock().get(signal)
+        self.process.signals.lock().with_actions(|actions| *actions.get(signal))
     }
 
-    /// Sets a signal's action and answers the one before. EINVAL for SIGKILL and SIGSTOP.
-    pub fn set_signal_action(&self, signal: Signal, action: Action) -> Result<Action, Errno> {
-        if !action.ignores(signal) {
-            let group = self.process.signals.lock();
-            let mut actions = group.actions.lock();
-            let before = *actions.get(signal);
-            actions.set(signal, action)?;
-            return Ok(before);
+    /// Sets a signal's action and puts the one before into `before`. EINVAL for SIGKILL and SIGSTOP.
+    #[inline]
+    pub fn set_signal_action(&self, signal: Signal, action: &Action, before: Option<&mut Action>) -> Result<(), Errno> {
+        if action.ignores(signal) {
+            return self.ignore(signal, action, before);
         }
-        self.ignore(signal, action)
+        self.process.signals.lock().with_actions(|actions| actions.exchange(signal, action, before))
     }
 
     /// Sets an action that ignores the signal: what is pending of it goes, from every thread.
-    fn ignore(&self, signal: Signal, action: Action) -> Result<Action, Errno> {
+    fn ignore(&self, signal: Signal, action: &Action, before: Option<&mut Action>) -> Result<(), Errno> {
         let mut discarded = ::signal::Discarded::default();
         let tree = crate::tree::lock();
         let mut group = self.process.signals.lock();
-        let before = *group.actions.lock().get(signal);
-        group.actions.lock().set(signal, action)?;
+        group.with_actions(|actions| actions.exchange(signal, action, before))?;
         let set = SignalSet::of(&[signal]);
         discarded.append(group.pending.flush(set));
         for thread in tree.threads(self.process.pid) {
@@ -327,7 +387,7 @@ impl Task {
         drop(group);
         drop(tree);
         drop(discarded);
-        Ok(before)
+        Ok(())
     }
 
     pub fn alternate_stack(&self) -> AlternateStack {
@@ -341,7 +401,7 @@ impl Task {
     /// Keeps how an interrupted call wants to go on; the registers already look as if it had failed.
     pub fn interrupted(&self, context: &mut trap::UserContext, restart: Restart) {
         context.rax = Errno::EINTR.to_return_value() as u64;
-        *self.signals.interrupted.lock() = Some(restart);
+        self.signals.set_interrupted(restart);
         // Even where nothing is pending any more, the call must be begun again.
         if let Some(thread) = self.thread() {
             thread.add_work(work::NOTIFY);
@@ -352,9 +412,18 @@ impl Task {
 /// What exec does to signals: handlers are gone, the alternate stack too.
 pub(crate) fn reset_for_exec(task: &Task) {
     let mut group = task.process.signals.lock();
-    let mut own = group.actions.lock().clone();
-    own.reset();
-    let old = core::mem::replace(&mut group.actions, Arc::new(SpinLock::new(Rank::SignalActions, own)));
+    let old = match Arc::get_mut(&mut group.actions) {
+        Some(own) => {
+            own.get_mut().reset();
+            None
+        }
+        None => {
+            let mut own = group.actions.lock().clone();
+            own.reset();
+            let own = Arc::new(SpinLock::new(Rank::SignalActions, own));
+            Some(core::mem::replace(&mut group.actions, own))
+        }
+    };
     task.signals.own.lock().alternate_stack = AlternateStack::default();
     drop(group);
     drop(old);
@@ -382,17 +451,21 @@ impl Task {
         let mut group = self.process.signals.lock();
         let taken = ::signal::dequeue(&mut self.signals.own.lock().pending, &mut group.pending, !set);
         drop(group);
-        taken.map(|(signal, information, spent)| {
+        taken.map(|(signal, mut information, spent)| {
             drop(spent);
-            (signal, crate::clock_timers::taken(&self.process, information))
+            crate::clock_timers::taken(&self.process, &mut information);
+            (signal, information)
         })
     }
 
     /// Whether this task may send `signal` to `target` (kill(2)): the same user, CAP_KILL, or SIGCONT within a session. EPERM.
     pub fn may_signal(&self, target: &crate::process::Process, signal: u32) -> Result<(), Errno> {
+        if target.pid == self.process.pid {
+            return Ok(());
+        }
         let own = self.credentials();
         let uid = target.uid.load(Ordering::Relaxed);
-        let same = target.pid == self.process.pid || own.user.effective == uid || own.user.real == uid;
+        let same = own.user.effective == uid || own.user.real == uid;
         let in_session = signal == abi::raw::general::SIGCONT && target.session() == self.process.session();
         if same || in_session || own.has(vfs::Capabilities::KILL) { Ok(()) } else { Err(Errno::EPERM) }
     }

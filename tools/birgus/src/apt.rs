@@ -44,16 +44,26 @@ fn main_archive(line: &str) -> Option<&str> {
 pub struct Apt {
     folder: PathBuf,
     suite: String,
+    /// `deb`, or `deb-src` for packages' sources.
+    kind: &'static str,
 }
 
 impl Apt {
     /// The apt of one suite, its lists no older than a day.
     pub fn of_suite(paths: &Paths, suite: &str) -> Result<Self> {
-        let folder = paths.cache_folder(&format!("apt/{suite}"))?;
+        Self::of_kind(suite, "deb", paths.cache_folder(&format!("apt/{suite}"))?)
+    }
+
+    /// The same for packages' sources.
+    pub fn of_sources(paths: &Paths, suite: &str) -> Result<Self> {
+        Self::of_kind(suite, "deb-src", paths.cache_folder(&format!("apt/{suite}-sources"))?)
+    }
+
+    fn of_kind(suite: &str, kind: &'static str, folder: PathBuf) -> Result<Self> {
         for name in ["lists/partial", "cache/archives/partial", "packages"] {
             create_folder(&folder.join(name))?;
         }
-        let apt = Self { folder, suite: suite.to_owned() };
+        let apt = Self { folder, suite: suite.to_owned(), kind };
         apt.write_sources()?;
         apt.update()?;
         Ok(apt)
@@ -65,7 +75,7 @@ impl Apt {
         if mirrors.is_empty() {
             bail!("no Debian archive in this machine's apt sources: add one for {}, then try again", self.suite);
         }
-        let line = |mirror: &String| format!("deb [arch=amd64{signed}] {mirror} {} main\n", self.suite);
+        let line = |mirror: &String| format!("{} [arch=amd64{signed}] {mirror} {} main\n", self.kind, self.suite);
         fs::write(self.folder.join("status"), "")?;
         fs::write(self.folder.join("sources.list"), mirrors.iter().map(line).collect::<String>())
             .with_context(|| format!("cannot write to {}", self.folder.display()))
@@ -138,6 +148,27 @@ impl Apt {
             .and_then(|file| Program::new("dpkg-deb").arg("-x").arg(&file).arg(to).quietly());
         let _ = fs::remove_dir_all(&folder);
         done.with_context(|| format!("package {package} of {}", self.suite))
+    }
+
+    /// Fetches a package's sources as they were before Debian changed them, as a tar archive at `to`.
+    pub fn source(&self, package: &str, to: &Path) -> Result<()> {
+        let _step = say::step(format!("fetching the sources of {package}"));
+        let folder = self.folder.join("packages").join(format!("{package}.{}", std::process::id()));
+        create_folder(&folder)?;
+        let done = self.fetch_source(package, &folder).and_then(|file| {
+            let from = fs::File::open(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            crate::image::archive::expand(&mut std::io::BufReader::new(from), &mut fs::File::create(to)?)
+        });
+        let _ = fs::remove_dir_all(&folder);
+        done.with_context(|| format!("the sources of {package} of {}", self.suite))
+    }
+
+    fn fetch_source(&self, package: &str, folder: &Path) -> Result<PathBuf> {
+        self.program("apt-get").args(["-qq", "source", "--download-only", package]).folder(folder).quietly()?;
+        let is_original = |path: &PathBuf| path.to_string_lossy().contains(".orig.tar.");
+        let is_signature = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "asc");
+        let mut files = fs::read_dir(folder)?.flatten().map(|entry| entry.path());
+        files.find(|path| is_original(path) && !is_signature(path)).context("no archive of sources in the package")
     }
 
     fn fetch(&self, package: &str, folder: &Path) -> Result<PathBuf> {

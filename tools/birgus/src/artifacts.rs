@@ -15,7 +15,7 @@ use std::sync::Mutex;
 const NOT_SOURCES: [&str; 7] = [".git", "target", "tests", "docs", ".ci", ".github", "birgus"];
 
 /// The guest's programs that link libc, which the small root does not have: statically.
-const WITH_LIBC: [&str; 2] = ["guest-tests", "guest-bench"];
+const WITH_LIBC: [&str; 3] = ["guest-tests", "guest-bench", "guest-prove"];
 
 /// Which build of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn program(paths: &Paths, name: &str) -> Result<PathBuf> {
     let _building = BUILDING.lock();
     let folder = paths.target.join("user");
     let (binary, mark) = (folder.join(name), folder.join(format!("{name}.stamp")));
-    let fingerprint = ["user", "tools/protocol", "Cargo.toml", "rust-toolchain.toml", ".cargo"]
+    let fingerprint = ["user", "tools/protocol", "tools/evidence", "Cargo.toml", "rust-toolchain.toml", ".cargo"]
         .iter()
         .try_fold(Fingerprint::default(), |all, name| all.tree(&paths.source.join(name), &[]))?
         .finish();

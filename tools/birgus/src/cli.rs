@@ -42,6 +42,10 @@ pub enum Command {
     ///
     /// By default in instructions for one operation, as QEMU counts them on one processor: the same on every host.
     Bench(crate::bench::Options),
+    /// Try what is claimed of the kernel, by experiments on the running system
+    ///
+    /// Without a name, the claims by subject. Status 1 if one of those that are tried does not hold.
+    Prove(crate::prove::Options),
     /// Show where the instructions of an operation, or of a command in the machine, go
     Profile(crate::profile::Options),
     /// Say what is missing on this host, and the command that installs it

@@ -21,11 +21,12 @@ struct Need {
     essential: bool,
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need { program: qemu::PROGRAM, package: "qemu-system-x86", purpose: "running machines", essential: true },
     Need { program: "cc", package: "gcc", purpose: "linking", essential: true },
     Need { program: "dpkg-deb", package: "dpkg", purpose: "the busybox root", essential: true },
     Need { program: "strip", package: "binutils", purpose: "a small image", essential: false },
+    Need { program: "xz", package: "xz-utils", purpose: "Linux beside Birgus in `birgus bench`", essential: false },
     Need { program: "mmdebstrap", package: "mmdebstrap", purpose: "Debian roots", essential: false },
     Need { program: "gdb", package: "gdb", purpose: "`birgus run --gdb`", essential: false },
 ];

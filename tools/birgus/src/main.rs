@@ -1,20 +1,24 @@
 //! The host's side of Birgus: builds the kernel and its roots, starts machines, compares with Linux.
 //!
 //! Everything a person does with the project starts here (`birgus --help`). The parts: `run` starts QEMU and is the command's
-//! face on the host; `image` makes roots; `build` finishes the kernel behind the linker; `test` is what CI runs; `bench` measures, and `profile` says why; `apt` fetches
-//! Debian packages without installing them. What init and `run` say to each other is the crate `protocol`.
+//! face on the host; `image` makes roots; `build` finishes the kernel behind the linker; `test` is what CI runs; `bench` measures, and
+//! `profile` says why; `prove` tries what is claimed of the kernel; `chart` draws; `apt` fetches Debian packages without installing
+//! them. What init and `run` say to each other is the crate `protocol`.
 
 mod apt;
 mod artifacts;
 mod bench;
 mod build;
+mod chart;
 mod cli;
 mod doctor;
 mod fingerprint;
 mod image;
+mod nearest;
 mod paths;
 mod profile;
 mod program;
+mod prove;
 mod run;
 mod say;
 mod target;
@@ -94,6 +98,10 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         Command::Bench(options) => {
             doctor::provide_for_tests()?;
             bench::run(&Paths::find()?, &options)
+        }
+        Command::Prove(options) => {
+            doctor::provide_for_tests()?;
+            prove::run(&Paths::find()?, &options)
         }
         Command::Profile(options) => {
             doctor::provide_for_tests()?;

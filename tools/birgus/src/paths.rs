@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The folders that every command needs.
 #[derive(Clone, Debug)]
@@ -50,10 +51,13 @@ pub fn create_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
-/// Writes a file so that a reader sees the old one or the new one, whole.
+/// Distinguishes what this process writes at the same time.
+static NEXT_PART: AtomicU32 = AtomicU32::new(0);
+
+/// Writes a file so that a reader sees the old one or the new one, whole, and whoever writes the same one is not disturbed.
 pub fn replace_file(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let mut name = path.file_name().context("no file name")?.to_os_string();
-    name.push(format!(".{}.part", std::process::id()));
+    name.push(format!(".{}-{}.part", std::process::id(), NEXT_PART.fetch_add(1, Ordering::Relaxed)));
     let part = path.with_file_name(name);
     let done = write(&part)
         .and_then(|()| fs::rename(&part, path).with_context(|| format!("cannot rename to {}", path.display())));

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// A program that is run to its end.
@@ -69,6 +71,19 @@ impl Program {
     /// Runs it in silence.
     pub fn quietly(self) -> Result<()> {
         self.text().map(drop)
+    }
+
+    /// Runs it in silence, with files as its standard input and output.
+    pub fn filter(mut self, from: &Path, to: &Path) -> Result<()> {
+        let input = File::open(from).with_context(|| format!("cannot open {}", from.display()))?;
+        let file = File::create(to).with_context(|| format!("cannot write {}", to.display()))?;
+        self.command.stdin(input).stdout(file).stderr(Stdio::piped());
+        let child = self.command.spawn().map_err(|error| missing(&self.name, &error))?;
+        let output = child.wait_with_output().with_context(|| format!("cannot run {}", self.name))?;
+        if !output.status.success() {
+            bail!("{} failed ({}): {}", self.name, output.status, tail(&output.stderr, 20));
+        }
+        Ok(())
     }
 
     /// Runs it with the tool's own terminal; whether it succeeded.

@@ -5,6 +5,10 @@
 //! its length in the next. That is what `birgus profile` needs to rebuild the call stacks, and all that QEMU's interface of plugins
 //! (version 1: QEMU 4.2 to 8.1, and still understood by later ones) tells without reading registers.
 //!
+//! With `count=FILE` in place of `out=FILE` it only counts: a line of the file for each pair of marks says how many instructions the
+//! machine executed between them, whoever's they were; a processor that waits executes none. That is how `birgus bench` finds work
+//! that an operation put off.
+//!
 //! One processor only: the recording is not locked, and the order of several would mean nothing.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
@@ -20,10 +24,16 @@ const END: [u8; 8] = [0x0f, 0x1f, 0x84, 0x00, 0x02, 0x00, 0x49, 0x42];
 
 /// Bits of an address that are kept.
 const ADDRESS: u64 = (1 << 48) - 1;
+/// `QEMU_PLUGIN_INLINE_ADD_U64`.
+const ADD: c_uint = 0;
 /// `QEMU_PLUGIN_CB_NO_REGS`.
 const NO_REGISTERS: c_uint = 0;
 
 static mut RECORDING: bool = false;
+/// Instructions executed so far, when counting: QEMU itself adds to it, a block at a time.
+static mut EXECUTED: u64 = 0;
+/// What that was at the mark that begins.
+static mut BEGINNING: u64 = 0;
 static mut OUTPUT: Option<BufWriter<File>> = None;
 
 unsafe extern "C" {
@@ -35,6 +45,7 @@ unsafe extern "C" {
         flags: c_uint,
         data: *mut c_void,
     );
+    fn qemu_plugin_register_vcpu_tb_exec_inline(block: *mut c_void, operation: c_uint, to: *mut u64, value: u64);
     fn qemu_plugin_tb_n_insns(block: *const c_void) -> usize;
     fn qemu_plugin_tb_get_insn(block: *const c_void, index: usize) -> *mut c_void;
     fn qemu_plugin_insn_data(instruction: *const c_void) -> *const u8;
@@ -42,7 +53,7 @@ unsafe extern "C" {
     fn qemu_plugin_insn_vaddr(instruction: *const c_void) -> u64;
 }
 
-/// QEMU's entry: `out=FILE` is the one argument.
+/// QEMU's entry: `out=FILE` or `count=FILE` is the one argument.
 ///
 /// # Safety
 /// As QEMU calls it.
@@ -53,11 +64,14 @@ pub unsafe extern "C" fn qemu_plugin_install(
     count: c_int,
     words: *const *const c_char,
 ) -> c_int {
-    let words = (0..usize::try_from(count).unwrap_or(0))
+    let mut words = (0..usize::try_from(count).unwrap_or(0))
         // SAFETY: QEMU passes so many strings.
         .filter_map(|index| unsafe { CStr::from_ptr(*words.add(index)) }.to_str().ok());
-    let Some(path) = words.filter_map(|word| word.strip_prefix("out=")).next() else {
-        return 1;
+    let Some((what, path)) = words.find_map(|word| word.split_once('=')) else { return 1 };
+    let translated = match what {
+        "out" => translated,
+        "count" => counted,
+        _ => return 1,
     };
     let Ok(file) = File::create(path) else { return 1 };
     // SAFETY: nothing runs yet; the callbacks have the types of QEMU's header.
@@ -86,6 +100,41 @@ extern "C" fn translated(_: u64, block: *mut c_void) {
                 executed
             };
             qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, NO_REGISTERS, word as usize as *mut c_void);
+        }
+    }
+}
+
+/// Counts a block, and watches for the marks.
+extern "C" fn counted(_: u64, block: *mut c_void) {
+    // SAFETY: as in `translated`; the counter is a static.
+    unsafe {
+        let length = qemu_plugin_tb_n_insns(block);
+        qemu_plugin_register_vcpu_tb_exec_inline(block, ADD, &raw mut EXECUTED, length as u64);
+        for index in 0..length {
+            let instruction = qemu_plugin_tb_get_insn(block, index);
+            let (data, size) = (qemu_plugin_insn_data(instruction), qemu_plugin_insn_size(instruction));
+            let callback = match std::slice::from_raw_parts(data, size) {
+                bytes if bytes == BEGIN => counting_begun,
+                bytes if bytes == END => counting_over,
+                _ => continue,
+            };
+            qemu_plugin_register_vcpu_insn_exec_cb(instruction, callback, NO_REGISTERS, std::ptr::null_mut());
+        }
+    }
+}
+
+extern "C" fn counting_begun(_: c_uint, _: *mut c_void) {
+    // SAFETY: one processor.
+    unsafe { BEGINNING = EXECUTED };
+}
+
+#[expect(static_mut_refs, reason = "one processor")]
+extern "C" fn counting_over(_: c_uint, _: *mut c_void) {
+    // SAFETY: one processor.
+    unsafe {
+        if let Some(output) = &mut OUTPUT {
+            // Whoever reads the line knows of it from the guest, later.
+            let _ = writeln!(output, "{}", EXECUTED - BEGINNING).and_then(|()| output.flush());
         }
     }
 }
@@ -133,7 +182,6 @@ extern "C" fn executed(_: c_uint, word: *mut c_void) {
     }
 }
 
-extern "C" fn ended(id: u64, _: *mut c_void) {
-    let _ = id;
+extern "C" fn ended(_: u64, _: *mut c_void) {
     over(0, std::ptr::null_mut());
 }

@@ -1,7 +1,7 @@
 //! One process for each operation.
 
 use crate::system::{Errno, check, mark_batches, wait};
-use crate::{OPERATIONS, Operation, meter};
+use crate::{Batch, OPERATIONS, Operation, meter};
 use std::io::Write;
 
 /// Seconds after which an operation is given up. Under `-icount` they are a billion instructions each.
@@ -44,25 +44,27 @@ pub fn list() -> i32 {
 }
 
 /// Measures those that were named, or all.
-pub fn run(names: &[&str]) -> i32 {
+///
+/// `settled` is for a machine that counts between the marks: behind its batches each stands still, and says how many operations they were.
+pub fn run(names: &[&str], settled: bool) -> i32 {
     let unknown = names.iter().find(|name| rows().all(|(_, _, known)| known != **name));
     if let Some(name) = unknown {
         eprintln!("guest-bench: no operation is called {name}");
         return 2;
     }
     for row in rows().filter(|(_, _, name)| names.is_empty() || names.contains(&name.as_str())) {
-        if let Err(errno) = in_a_process(&row) {
+        if let Err(errno) = in_a_process(&row, settled) {
             println!("{} unsupported {}", row.2, errno.0);
         }
     }
     0
 }
 
-fn in_a_process(row: &Row) -> Result<(), Errno> {
+fn in_a_process(row: &Row, settled: bool) -> Result<(), Errno> {
     let child = check(unsafe { libc::fork() })?;
     if child == 0 {
         unsafe { libc::alarm(PATIENCE) };
-        println!("{}", measured(row));
+        println!("{}", measured(row, settled));
         let _ = std::io::stdout().flush();
         end_helpers();
         unsafe { libc::_exit(0) };
@@ -77,9 +79,18 @@ fn in_a_process(row: &Row) -> Result<(), Errno> {
     Ok(())
 }
 
-fn measured((operation, size, name): &Row) -> String {
-    let cost = (operation.prepare)(*size).and_then(|mut batch| meter::measure(&mut batch, operation.most));
-    match cost {
+fn measured((operation, size, name): &Row, settled: bool) -> String {
+    let measure = |mut batch: Batch| {
+        let cost = meter::measure(&mut batch, operation.most)?;
+        if settled {
+            meter::settle();
+        }
+        Ok(cost)
+    };
+    match (operation.prepare)(*size).and_then(measure) {
+        Ok(cost) if settled => {
+            format!("{name} {} {} of {}", decimal(cost.least), decimal(cost.mean), cost.count * meter::BATCHES)
+        }
         Ok(cost) => format!("{name} {} {}", decimal(cost.least), decimal(cost.mean)),
         Err(errno) => format!("{name} unsupported {}", errno.0),
     }

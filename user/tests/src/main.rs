@@ -2,7 +2,8 @@
 //!
 //! `guest-tests list` prints the names; `guest-tests run [--quiet] [NAME…]` runs those whose names start with one of the given (all
 //! without any), prints `ok NAME` or `not ok NAME: why`, and exits with the number of failures (at most 100);
-//! `guest-tests stress KIND COUNT` does one thing very often. A test says what Linux does: one that fails on Linux is wrong.
+//! `guest-tests stress KIND COUNT` does one thing very often, and `guest-tests exact KIND COUNT` says what that left behind;
+//! `guest-tests fuzz SEED SECONDS` makes calls by chance. A test says what Linux does: one that fails on Linux is wrong.
 //!
 //! A test is a function that panics when it fails. It runs in a forked child that is the leader of a process group, in a
 //! fresh folder, as root, with a time-out; the group is killed afterwards.
@@ -12,9 +13,11 @@ mod call;
 mod child;
 mod credentials;
 mod descriptors;
+mod exact;
 mod exceptions;
 mod files;
 mod futexes;
+mod fuzz;
 mod job_control;
 mod kernel_threads;
 mod mappings;
@@ -28,6 +31,7 @@ mod privilege;
 mod processes;
 mod registers;
 mod runner;
+mod scheduling;
 mod signals;
 mod sigreturn;
 mod stress;
@@ -79,6 +83,7 @@ const FAMILIES: &[&[Test]] = &[
     masters::TESTS,
     system::TESTS,
     kernel_threads::TESTS,
+    scheduling::TESTS,
     credentials::TESTS,
     pointers::TESTS,
     numbers::TESTS,
@@ -94,9 +99,13 @@ fn main() {
         }
         ["run", names @ ..] => runner::run(FAMILIES, names),
         ["stress", kind, count] => stress::run(kind, count),
+        ["exact", kind, count] => exact::run(kind, count),
+        ["fuzz", seed, seconds] => fuzz::run(seed, seconds),
         ["child", what @ ..] => processes::re_executed(what),
         _ => {
-            eprintln!("usage: guest-tests list | run [--quiet] [NAME…] | stress fork|thread|pipe|file|map COUNT");
+            eprintln!(
+                "usage: guest-tests list | run [--quiet] [NAME…] | stress|exact fork|thread|pipe|file|map|shell COUNT | fuzz SEED SECONDS"
+            );
             2
         }
     };

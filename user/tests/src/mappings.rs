@@ -45,6 +45,7 @@ crate::tests!(
     overcommit_grants_the_large,
     locked_memory,
     code_is_executed_after_mprotect,
+    write_only_memory_is_read,
     maps_lists_areas,
     maps_names_the_usual,
     many_areas,
@@ -502,6 +503,23 @@ fn code_is_executed_after_mprotect() {
     must(unsafe { libc::mprotect(area.cast(), PAGE, PROT_READ | PROT_EXEC) });
     let function: extern "C" fn() -> i32 = unsafe { std::mem::transmute(area) };
     assert_eq!(function(), 42);
+}
+
+fn write_only_memory_is_read() {
+    let file = file_of(2);
+    let kinds = [
+        (PRIVATE, -1, 0),
+        (MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+        (MAP_PRIVATE, file.as_raw_fd(), 1),
+        (MAP_SHARED, file.as_raw_fd(), 1),
+    ];
+    for (flags, descriptor, page) in kinds {
+        let area = mmap(0, PAGE, PROT_WRITE, flags, descriptor, page * PAGE).unwrap();
+        assert_eq!(reads(area), None, "the processor has no such page: {flags:#x}");
+        put(area as *mut u8, 0, 7);
+        assert_eq!(get(area as *mut u8, 0), 7);
+        must(unsafe { libc::munmap(area as *mut libc::c_void, PAGE) });
+    }
 }
 
 fn maps() -> String {

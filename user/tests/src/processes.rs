@@ -2,7 +2,9 @@
 use crate::call::{c, errno, must};
 use crate::child::{End, PAGE, close, fork, handle, map, pipe, run, shared, sleep, until, wait};
 use crate::sys;
-use std::process::Command;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 crate::tests!(
@@ -20,6 +22,7 @@ crate::tests!(
     clone_without_sharing_copies_files,
     clone_with_parent_makes_a_sibling,
     clone_exit_signal_is_free,
+    clone_exit_signal_stays_with_its_maker,
     clone_rejects_contradictions,
     clone3_where_there_is_one,
     clone_with_a_stack_and_thread_pointer,
@@ -37,6 +40,7 @@ crate::tests!(
     exec_sets_the_name_and_auxiliary_vector,
     exec_of_hostile_files,
     exec_keeps_the_process_number,
+    exec_keeps_writers_out,
     many_children_at_once,
     fork_bomb_stops_at_the_limit,
     process_names,
@@ -64,6 +68,13 @@ pub fn re_executed(what: &[&str]) -> i32 {
             libc::sigpending(&mut set);
             libc::sigismember(&set, signal.parse().unwrap_or(0))
         },
+        ["copy"] => {
+            let mut byte = 0u8;
+            let place = std::ptr::from_mut(&mut byte).cast();
+            while unsafe { libc::read(0, place, 1) } == 1 && unsafe { libc::write(1, place, 1) } == 1 {}
+            0
+        }
+        ["wait"] => i32::from(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::__WALL) } < 0),
         ["process", number] => i32::from(unsafe { libc::getpid() }.to_string() != *number),
         ["identity"] => crate::credentials::identity(),
         ["auxiliary"] => auxiliary_vector(),
@@ -289,6 +300,38 @@ fn clone_exit_signal_is_free() {
         assert_eq!(libc::WEXITSTATUS(status), 5);
     }
     assert_eq!(SEEN.load(Ordering::Relaxed), 1 << libc::SIGUSR2);
+}
+
+/// A child's exit signal is for the one that chose it: neither for who adopts the child, nor for the program that comes after.
+fn clone_exit_signal_stays_with_its_maker() {
+    extern "C" fn handler(_: i32) {
+        unsafe { libc::_exit(9) };
+    }
+    must(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) });
+    handle(libc::SIGUSR2, handler as *const () as usize, 0);
+    let (source, sink) = pipe();
+    let maker = fork(|| {
+        if clone(libc::SIGUSR2, std::ptr::null_mut(), std::ptr::null_mut()) == 0 {
+            close(sink);
+            // Ends once its maker has: nobody else holds the other end then.
+            unsafe { libc::read(source, [0u8].as_mut_ptr().cast(), 1) };
+        }
+        0
+    });
+    let mut status = 0;
+    assert_eq!(unsafe { libc::waitpid(maker, &mut status, 0) }, maker);
+    close(sink);
+    must(unsafe { libc::waitpid(-1, &mut status, 0) });
+    let ended = run(|| {
+        if clone(libc::SIGUSR2, std::ptr::null_mut(), std::ptr::null_mut()) == 0 {
+            sleep(100);
+            return 0;
+        }
+        // SIGUSR2 is not handled any more after the exec and would end the program.
+        let _ = again(&["wait"]).exec();
+        97
+    });
+    assert_eq!(ended, End::Exit(0));
 }
 
 fn clone_rejects_contradictions() {
@@ -575,6 +618,33 @@ fn exec_keeps_the_process_number() {
         99
     });
     assert_eq!(end, End::Exit(0));
+}
+
+fn exec_keeps_writers_out() {
+    std::fs::copy(own_path(), "program").unwrap();
+    let writer = std::fs::OpenOptions::new().append(true).open("program").unwrap();
+    let argument = [c"x".as_ptr(), std::ptr::null()];
+    assert_eq!(
+        errno(unsafe { libc::execv(c"program".as_ptr(), argument.as_ptr()) }),
+        libc::ETXTBSY,
+        "open for writing"
+    );
+    drop(writer);
+    // Once it has copied a byte it runs, and does until its input ends.
+    let mut running =
+        Command::new("./program").args(["child", "copy"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = [0];
+    running.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+    running.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    let open = |flags| sys!(libc::SYS_open, c"program".as_ptr(), flags);
+    assert_eq!(open(libc::O_WRONLY), Err(libc::ETXTBSY));
+    assert_eq!(open(libc::O_RDWR | libc::O_TRUNC), Err(libc::ETXTBSY));
+    assert_eq!(sys!(libc::SYS_truncate, c"program".as_ptr(), 0), Err(libc::ETXTBSY));
+    std::fs::rename("program", "moved").unwrap();
+    assert_eq!(sys!(libc::SYS_truncate, c"moved".as_ptr(), 0), Err(libc::ETXTBSY), "whatever its name");
+    drop(running.stdin.take());
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    assert_eq!(sys!(libc::SYS_truncate, c"moved".as_ptr(), 0), Ok(0), "it has ended");
 }
 
 fn many_children_at_once() {

@@ -1,65 +1,27 @@
-//! One thing very often, for tests that count frames, tasks and descriptors before and after.
+//! One thing very often; `exact` counts what there is before and after ([`crate::exact`]).
 use crate::call::must;
 use crate::child::{End, PAGE, close, fork, map, pipe, wait};
 use std::process::Command;
 
-/// Pages that caches in front of the page allocator may hold more after than before: a few stacks, tables and slabs for each CPU.
-const SLACK: i64 = 128;
+/// What can be done so often.
+pub const LOADS: [(&str, fn(usize)); 6] =
+    [("fork", forks), ("thread", threads), ("pipe", through_a_pipe), ("file", files), ("map", maps), ("shell", shell)];
+
+/// A load and how often, as the command line says.
+pub fn load(kind: &str, count: &str) -> Option<(fn(usize), usize)> {
+    let Some((_, load)) = LOADS.iter().find(|(name, _)| *name == kind) else {
+        eprintln!("guest-tests: known are {}", LOADS.map(|(name, _)| name).join(", "));
+        return None;
+    };
+    let count = count.parse().map_err(|_| eprintln!("guest-tests: {count} is not a number")).ok()?;
+    Some((*load, count))
+}
 
 pub fn run(kind: &str, count: &str) -> i32 {
-    let Ok(count) = count.parse::<usize>() else {
-        eprintln!("guest-tests: {count} is not a number");
-        return 2;
-    };
-    let (stress, leaks): (fn(usize), bool) = match kind.strip_suffix("-leak").unwrap_or(kind) {
-        "fork" => (forks, kind.ends_with("-leak")),
-        "thread" => (threads, kind.ends_with("-leak")),
-        "pipe" => (through_a_pipe, kind.ends_with("-leak")),
-        "file" => (files, kind.ends_with("-leak")),
-        "map" => (maps, kind.ends_with("-leak")),
-        _ => {
-            eprintln!("guest-tests: stress knows fork, thread, pipe, file, map, and each with -leak");
-            return 2;
-        }
-    };
-    if leaks {
-        without_leaks(stress, count)
-    } else {
-        stress(count)
-    }
+    let Some((load, count)) = load(kind, count) else { return 2 };
+    load(count);
     println!("{kind} {count}");
     0
-}
-
-/// The same often: what is free, and how many tasks there are, does not drift. The first rounds fill caches.
-fn without_leaks(stress: fn(usize), count: usize) {
-    (0..2).for_each(|_| stress(count));
-    let (free, tasks, descriptors) = settled();
-    stress(count);
-    let (free_after, tasks_after, descriptors_after) = settled();
-    assert_eq!((tasks_after, descriptors_after), (tasks, descriptors), "tasks, descriptors");
-    assert!(free - free_after <= SLACK, "{} pages are gone", free - free_after);
-}
-
-/// Free pages once they stay the same, tasks, and the lowest free descriptor.
-fn settled() -> (i64, u16, i32) {
-    let look = || {
-        let mut information: libc::sysinfo = unsafe { core::mem::zeroed() };
-        must(unsafe { libc::sysinfo(&mut information) } as i64);
-        ((information.freeram * u64::from(information.mem_unit)) as i64 / PAGE as i64, information.procs)
-    };
-    let mut last = look();
-    for _ in 0..50 {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        let now = look();
-        if now == last {
-            break;
-        }
-        last = now;
-    }
-    let descriptor = must(unsafe { libc::dup(0) } as i64) as i32;
-    close(descriptor);
-    (last.0, last.1, descriptor)
 }
 
 /// fork, exec and wait, `count` times.
@@ -144,4 +106,13 @@ fn maps(count: usize) {
         must(unsafe { libc::mprotect(area.cast(), pages * PAGE / 2 / PAGE * PAGE, libc::PROT_READ) });
         must(unsafe { libc::munmap(area.cast(), pages * PAGE) });
     }
+}
+
+/// A shell's loop that creates and removes `count` files, no more than a thousand at a time.
+fn shell(count: usize) {
+    let script =
+        "mkdir /tmp/exact.$$ && cd /tmp/exact.$$ && i=0 && while [ $i -lt $0 ]; do i=$((i + 1)); echo $i > file$i;
+        [ $((i % 1000)) = 0 ] && rm file*; done; rm -f file*; cd / && rmdir /tmp/exact.$$";
+    let status = Command::new("/bin/sh").args(["-c", script, &count.to_string()]).status().unwrap();
+    assert!(status.success(), "{status}");
 }

@@ -15,6 +15,7 @@ mod status;
 pub(crate) use folders::Processes;
 pub(crate) use links::{SelfLink, ThreadSelfLink};
 pub(crate) use mounts::set_namespace;
+pub(crate) use settings::trimmed;
 
 use abi::Errno;
 use alloc::sync::{Arc, Weak};

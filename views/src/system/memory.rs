@@ -7,43 +7,74 @@ use procfs::Output;
 
 const KIB_PER_PAGE: usize = PAGE_SIZE / 1024;
 
+/// Who has memory, in pages.
+pub(crate) struct Usage {
+    pub(crate) total: usize,
+    pub(crate) free: usize,
+    /// The page cache, and what of it is in memory alone.
+    pub(crate) cached: usize,
+    pub(crate) shared: usize,
+    pub(crate) slabs: usize,
+    pub(crate) stacks: usize,
+    pub(crate) tables: usize,
+}
+
+impl Usage {
+    pub(crate) fn now(sources: &Sources) -> Self {
+        let zones = memory::statistics();
+        let (cached, shared) = sources.vfs.cached_pages();
+        Self {
+            total: zones.iter().map(|zone| zone.managed).sum(),
+            free: zones.iter().map(|zone| zone.free).sum(),
+            cached: cached as usize,
+            shared: shared as usize,
+            slabs: memory::slab::slabs().iter().map(|&(_, count)| count).sum(),
+            stacks: counted(Counter::StackPages) as usize,
+            tables: counted(Counter::TablePages) as usize,
+        }
+    }
+
+    /// What cannot be had for anything else is what file systems keep in memory alone.
+    fn available(&self) -> usize {
+        self.free.saturating_sub(memory::zones::reserve()) + self.cached.saturating_sub(self.shared)
+    }
+
+    pub(crate) fn kibibytes(pages: usize) -> usize {
+        pages * KIB_PER_PAGE
+    }
+}
+
 /// In Linux's order. Lines about lists of pages by age are not there: there is no reclaim that would keep them.
 pub(crate) fn information(sources: &Sources, output: &mut Output) -> Result<(), Errno> {
-    let zones = memory::statistics();
-    let total: usize = zones.iter().map(|zone| zone.managed).sum();
-    let free: usize = zones.iter().map(|zone| zone.free).sum();
-    let (cached, shared) = sources.vfs.cached_pages();
-    let slabs: usize = memory::slab::slabs().iter().map(|&(_, count)| count).sum();
-    // What file systems keep in memory alone cannot be had for anything else.
-    let available = free.saturating_sub(memory::zones::reserve()) + (cached - shared) as usize;
+    let usage = Usage::now(sources);
     let rows = [
-        ("MemTotal:", total),
-        ("MemFree:", free),
-        ("MemAvailable:", available),
+        ("MemTotal:", usage.total),
+        ("MemFree:", usage.free),
+        ("MemAvailable:", usage.available()),
         // No block devices, whose contents these would be.
         ("Buffers:", 0),
-        ("Cached:", cached as usize),
+        ("Cached:", usage.cached),
         // No swap, and nothing to be written back.
         ("SwapCached:", 0),
         ("SwapTotal:", 0),
         ("SwapFree:", 0),
         ("Dirty:", 0),
         ("Writeback:", 0),
-        ("Shmem:", shared as usize),
+        ("Shmem:", usage.shared),
         // No cache of the kernel's own that is given up on demand.
         ("KReclaimable:", 0),
-        ("Slab:", slabs),
+        ("Slab:", usage.slabs),
         ("SReclaimable:", 0),
-        ("SUnreclaim:", slabs),
-        ("KernelStack:", counted(Counter::StackPages) as usize),
-        ("PageTables:", counted(Counter::TablePages) as usize),
+        ("SUnreclaim:", usage.slabs),
+        ("KernelStack:", usage.stacks),
+        ("PageTables:", usage.tables),
         ("VmallocTotal:", memory::vmalloc::TOTAL_PAGES),
         ("VmallocUsed:", memory::vmalloc::pages()),
         ("VmallocChunk:", 0),
     ];
     for (name, pages) in rows {
         // Names take 16 columns, and numbers 8 behind them.
-        writeln!(output, "{name:<15} {:8} kB", pages * KIB_PER_PAGE)?;
+        writeln!(output, "{name:<15} {:8} kB", Usage::kibibytes(pages))?;
     }
     // No large pages.
     writeln!(output, "HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0")?;

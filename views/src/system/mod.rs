@@ -2,7 +2,7 @@
 mod controls;
 mod cpu;
 mod interrupts;
-mod memory;
+pub(crate) mod memory;
 mod registries;
 mod statistics;
 mod sysctl;
@@ -56,5 +56,5 @@ pub(crate) fn register(proc: &Arc<Listing>, sources: &Arc<Sources>) -> Result<()
     let slabs = SystemText { sources: sources.clone(), show: memory::slabs };
     proc.add("slabinfo", Node::text(Arc::new(slabs)).with_permissions(0o400))?;
     controls::register(proc)?;
-    sysctl::register(proc)
+    sysctl::register(proc, sources)
 }

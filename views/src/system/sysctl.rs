@@ -1,11 +1,15 @@
 //! /proc/sys: settings that take effect, and facts.
 use super::values::{ConsoleLevels, Name, constant, fixed, read_only};
+use crate::process::trimmed;
+use crate::roots::Sources;
 use ::memory::counters::{Counter, counted};
 use abi::Errno;
 use alloc::sync::Arc;
 use core::fmt::{self, Write};
-use procfs::{Listing, Node, NodeContent, number, text};
-use sync::Once;
+use core::sync::atomic::{AtomicBool, Ordering};
+use procfs::{Listing, Node, NodeContent, Output, number, text};
+use sync::{Once, Thread};
+use task::Task;
 use task::names::{self, Which};
 use task::tree;
 
@@ -14,12 +18,19 @@ const OVERFLOW: i64 = 65534;
 /// What Linux says its generator holds once it is seeded (drivers/char/random.c), in bits.
 const POOL: i64 = 256;
 
+/// dentry-state (admin-guide/sysctl/fs.rst): how many there are, how many unused, the age in seconds and pages that Linux's shrinker
+/// used to ask for, how many negative, and nothing.
+fn dentry_state(sources: &Sources, output: &mut Output) -> fmt::Result {
+    let totals = sources.vfs.totals();
+    writeln!(output, "{}\t{}\t45\t0\t{}\t0", totals.dentries, sources.vfs.unused_dentries(), totals.negative)
+}
+
 /// Registers all of them.
-pub(crate) fn register(proc: &Arc<Listing>) -> Result<(), Errno> {
+pub(crate) fn register(proc: &Arc<Listing>, sources: &Arc<Sources>) -> Result<(), Errno> {
     kernel(proc.below("sys/kernel")?)?;
     random(proc.below("sys/kernel/random")?)?;
-    memory(proc.below("sys/vm")?)?;
-    files(proc.below("sys/fs")?)
+    memory(proc.below("sys/vm")?, sources)?;
+    files(proc.below("sys/fs")?, sources)
 }
 
 fn kernel(folder: Arc<Listing>) -> Result<(), Errno> {
@@ -102,14 +113,52 @@ impl fmt::Display for Identifier {
     }
 }
 
-fn memory(folder: Arc<Listing>) -> Result<(), Errno> {
+/// drop_caches (admin-guide/sysctl/vm.rst): 1 for pages of files, 2 for dentries and inodes, 4 for saying nothing about it. All files
+/// live in memory alone, so none of their pages may be dropped. What CPUs keep for its next use goes back with either.
+fn drop_caches(sources: &Sources, what: i64) {
+    if what & 2 != 0 {
+        sources.vfs.shrink();
+    }
+    if what & 3 != 0 {
+        task::shortage::give_back_kept();
+    }
+    static SILENT: AtomicBool = AtomicBool::new(false);
+    if SILENT.fetch_or(what & 4 != 0, Ordering::Relaxed) {
+        return;
+    }
+    Thread::with_local(|task: &Task| {
+        let name = task.name();
+        let name = core::str::from_utf8(trimmed(&name)).unwrap_or("?");
+        klog::info!("{name} ({}): drop_caches: {what}", task.process.pid);
+    });
+}
+
+fn memory(folder: Arc<Listing>, sources: &Arc<Sources>) -> Result<(), Errno> {
+    let of = sources.clone();
+    let drop = number(
+        1..=4,
+        || 0,
+        move |what| {
+            drop_caches(&of, what);
+            Ok(())
+        },
+    );
+    folder.add("drop_caches", drop.with_permissions(0o200))?;
     folder.add("max_map_count", fixed(mm::MAX_MAP_COUNT as i64))?;
     folder.add("mmap_min_addr", fixed(mm::MAP_MINIMUM as i64))?;
     // Only what is obviously too much is refused.
     folder.add("overcommit_memory", fixed(0))
 }
 
-fn files(folder: Arc<Listing>) -> Result<(), Errno> {
+fn files(folder: Arc<Listing>, sources: &Arc<Sources>) -> Result<(), Errno> {
+    let of = sources.clone();
+    folder.add("dentry-state", Node::text(text(move |output| dentry_state(&of, output))))?;
+    // An inode that nobody uses is not kept: none is free.
+    let of = sources.clone();
+    folder.add("inode-nr", Node::text(text(move |output| writeln!(output, "{}\t0", of.vfs.totals().inodes))))?;
+    let of = sources.clone();
+    let state = move |output: &mut Output| writeln!(output, "{}\t0\t0\t0\t0\t0\t0", of.vfs.totals().inodes);
+    folder.add("inode-state", Node::text(text(state)))?;
     // As many files as there is memory for may be open.
     folder.add("file-max", fixed(i64::MAX))?;
     folder.add(

@@ -16,6 +16,14 @@ bitflags::bitflags! {
     }
 }
 
+impl Rights {
+    /// What remains while the first write has to be noticed. The hardware knows no page that may be written and not read, so taking the
+    /// one away leaves the other.
+    pub const fn without_writing(self) -> Self {
+        if self.contains(Self::WRITE) { self.difference(Self::WRITE).union(Self::READ) } else { self }
+    }
+}
+
 /// Whose a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageKind {

@@ -1,10 +1,12 @@
 //! The kernel's own half: pages of the vmalloc window.
 //!
-//! Boot makes the root, with a table behind each entry of the kernel's half that is ever used. From then on tables are only
-//! added below those, under one lock, and never freed: every address space shares them.
+//! Boot makes the root, with a table behind each entry of the kernel's half that is ever used. From then on tables are added
+//! below those, under one lock, and every address space shares them. Those of the lowest level are freed when memory is short
+//! ([`crate::vmalloc::give_back`]).
 use super::OutOfMemory;
 use super::entry::{ACCESSED, DIRTY, Entry, NO_EXECUTE, PRESENT, UNCACHED, WRITABLE, WRITE_THROUGH};
-use super::table::{self, ENTRIES, Table, Tables, Walk};
+use super::table::{self, ENTRIES, LEAF_SPAN, Step, Table, Tables, Walk};
+use crate::frame::Use;
 use crate::{Frame, PAGE_SHIFT, PAGE_SIZE, PhysicalAddress, tlb};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -114,7 +116,7 @@ pub(crate) fn map_fresh(range: Range<usize>, access: KernelAccess) -> Result<(),
     let pages = range.len() >> PAGE_SHIFT;
     let mut mapped = 0;
     let result = map_pages(range.start, pages, access, |_| {
-        let number = Frame::allocate()?.into_number();
+        let number = Frame::allocate_for(Use::Vmalloc)?.into_number();
         mapped += 1;
         Some(u64::from(number))
     });
@@ -141,6 +143,36 @@ fn clear(address: usize) -> Option<Entry> {
     let leaf = tables()?.leaf(address)?;
     let entry = Entry(leaf.entry(address, 0).swap(0, Relaxed));
     entry.has(PRESENT).then_some(entry)
+}
+
+/// The addresses of the first leaf table in `window`.
+pub(crate) fn next_leaf(window: Range<usize>) -> Option<Range<usize>> {
+    let mut address = window.start;
+    while address < window.end {
+        let _held = TABLES.lock();
+        match tables()?.step(address) {
+            Step::Hole(next) => address = next,
+            Step::Leaf(..) => {
+                let start = address & !(LEAF_SPAN - 1);
+                return Some(start..start + LEAF_SPAN);
+            }
+        }
+    }
+    None
+}
+
+/// Takes a leaf table that maps nothing out of the one above it. Before it is used as anything else, all CPUs have to flush; until
+/// then nothing is mapped in its place.
+pub(crate) fn take_leaf(address: usize) -> Option<Table> {
+    let _held = TABLES.lock();
+    let tables = tables()?;
+    let Step::Leaf(leaf, path) = tables.step(address) else { return None };
+    if leaf.entries().iter().any(|entry| entry.load(Relaxed) != 0) {
+        return None;
+    }
+    path[1].entry(address, 1).store(0, Relaxed);
+    path[1].subtract_used(1);
+    Some(leaf)
 }
 
 /// Maps consecutive physical pages at `range`, which is unmapped and the caller's own. Without memory, a part.

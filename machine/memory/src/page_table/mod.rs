@@ -29,7 +29,7 @@ pub use entry::{Mapping, PageKind, Rights};
 pub use fork::Copied;
 pub use gather::Gather;
 pub use resolve::Found;
-pub use stock::{drain_table_stocks, start_table_stocks};
+pub use stock::{drain_table_stocks, kept_tables, start_table_stocks};
 pub use table::{Walk, set_levels};
 
 use crate::{PAGE_SIZE, PhysicalAddress, tlb};

@@ -39,6 +39,11 @@ pub(crate) fn keep(table: Table) -> bool {
     room
 }
 
+/// Tables that CPUs keep.
+pub fn kept_tables() -> usize {
+    STOCKS.get().into_iter().flat_map(|stocks| stocks.iter()).map(|stock| stock.lock().len()).sum()
+}
+
 /// Gives all kept tables back: for counting what is left over, and when memory is short.
 pub fn drain_table_stocks() {
     for stock in STOCKS.get().into_iter().flat_map(|stocks| stocks.iter()) {

@@ -59,7 +59,7 @@ impl Table {
     fn allocate_raw() -> Option<Self> {
         let number = zones::allocate(0, ZoneKind::Normal)?;
         let descriptor = descriptor::of(number);
-        descriptor.kind.store(Kind::Kernel as u8, Relaxed);
+        descriptor.kind.store(Kind::Table as u8, Relaxed);
         descriptor.count.store(0, Relaxed);
         count(Counter::TablePages, 1);
         Some(Self(number))

@@ -1,13 +1,14 @@
 //! Which operations.
 
+use crate::nearest::nearest;
 use anyhow::{Result, bail};
 
 /// Those named (a name without `@` stands for all its sizes), in the order of `known`; all that do not grow when none is named.
 pub fn choose(known: &[String], names: &[String], growth: bool) -> Result<Vec<String>> {
     for name in names {
         if !known.iter().any(|known| is_meant(known, name)) {
-            let nearest = known.iter().map(|known| base(known)).min_by_key(|known| distance(known, base(name)));
-            bail!("no operation is called {name}; {} comes nearest (--list prints all)", nearest.unwrap_or_default());
+            let nearest = nearest(known.iter().map(|known| base(known)), base(name));
+            bail!("no operation is called {name}; {nearest} comes nearest (--list prints all)");
         }
     }
     let wanted = |known: &&String| {
@@ -26,24 +27,9 @@ fn base(name: &str) -> &str {
     name.split('@').next().unwrap_or(name)
 }
 
-/// Levenshtein's distance.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, letter) in left.bytes().enumerate() {
-        let mut diagonal = index;
-        row[0] = index + 1;
-        for (column, other) in right.bytes().enumerate() {
-            let changed = diagonal + usize::from(letter != other);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{choose, distance};
+    use super::choose;
 
     fn strings(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
@@ -61,12 +47,5 @@ mod tests {
         assert_eq!(choose(&known, &strings(&["poll@10"]), false).unwrap(), ["poll@10"]);
         let error = choose(&known, &strings(&["fork_exi"]), false).unwrap_err().to_string();
         assert!(error.contains("fork_exit comes nearest"), "{error}");
-    }
-
-    #[test]
-    fn distances() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("same", "same"), 0);
     }
 }

@@ -1,8 +1,9 @@
 //! What is kept in the repository: docs/benchmarks.md, and Linux's figures.
 
-use super::compare::Comparison;
-use super::report;
+use super::boot::Boots;
+use super::compare::{Comparison, TOO_MUCH};
 use super::results::Results;
+use super::{other, report};
 use crate::paths::{Paths, create_folder};
 use crate::program::Program;
 use anyhow::{Context, Result};
@@ -10,50 +11,73 @@ use std::fmt::Write;
 use std::fs;
 
 /// Writes the page.
-pub fn write(paths: &Paths, comparison: &Comparison) -> Result<()> {
+pub fn write(paths: &Paths, comparison: &Comparison, boots: Option<&Boots>) -> Result<()> {
     let folder = paths.source.join("docs");
     create_folder(&folder)?;
-    let commit = Program::new("git").args(["describe", "--always", "--dirty"]).folder(&paths.source).text();
-    let commit = commit.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned());
-    fs::write(folder.join("benchmarks.md"), page(comparison, &commit, &processor())).context("cannot write the page")
+    let text = page(comparison, boots, &commit(paths), &processor());
+    fs::write(folder.join("benchmarks.md"), text).context("cannot write the page")
 }
 
-fn page(comparison: &Comparison, commit: &str, processor: &str) -> String {
+/// What was measured.
+pub fn commit(paths: &Paths) -> String {
+    let text = Program::new("git").args(["describe", "--always", "--dirty"]).folder(&paths.source).text();
+    text.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+}
+
+fn page(comparison: &Comparison, boots: Option<&Boots>, commit: &str, processor: &str) -> String {
     let mut text = String::from("# What operations cost\n\nWritten by `birgus bench --document`; do not edit.\n\n");
     let _ = writeln!(text, "Commit {commit}. Host: {processor}.\n");
     let _ = writeln!(text, "- here: {}", comparison.ours.about);
-    if let Some(theirs) = &comparison.theirs {
-        let _ = writeln!(text, "- there: {}", theirs.about);
+    for (name, other) in [("there", &comparison.theirs), ("as shipped", &comparison.shipped)] {
+        if let Some(other) = other {
+            let _ = writeln!(text, "- {name}: {}", other.about);
+        }
     }
-    let unit = report::unit(comparison);
-    let _ = writeln!(
-        text,
-        "\nIn {unit} for one operation; `!` marks what costs more than {} of the other.",
-        super::compare::TOO_MUCH
-    );
+    text.push_str(&legend(comparison));
     if comparison.interrupted {
         text.push_str("\n**Interrupted: not all was measured.**\n");
     }
-    text.push_str("\n| operation | here | there | ratio | |\n|---|---:|---:|---:|---|\n");
+    let columns = report::columns(comparison);
+    let _ = writeln!(text, "\n| operation | {} | |", columns.join(" | "));
+    let _ = writeln!(text, "|---|{}---|", "---:|".repeat(columns.len()));
     for pair in comparison.pairs() {
-        let ratio = pair.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        let there = pair.theirs.map_or_else(|| "-".to_owned(), report::figure);
-        let remarks = report::remarks(&pair);
-        let _ = writeln!(
-            text,
-            "| {} | {} | {there} | {ratio} | {} |",
-            pair.name,
-            report::figure(pair.ours),
-            remarks.trim()
-        );
+        let (cells, remarks) = (report::cells(comparison, &pair).join(" | "), report::remarks(&pair));
+        let _ = writeln!(text, "| {} | {cells} | {} |", pair.name, remarks.trim());
     }
     let _ = write!(text, "\n{}", report::summary(comparison).replace('\n', "  \n"));
+    if let Some(boots) = boots {
+        let _ = write!(text, "\n{}", boots.markdown());
+    }
     text
+}
+
+/// How to read it.
+fn legend(comparison: &Comparison) -> String {
+    let unit = report::unit(comparison);
+    let mut text = format!("\nIn {unit} for one operation; `!` marks what costs more than {TOO_MUCH} of the other.");
+    if comparison.ours.rows.iter().any(|(_, outcome)| outcome.cost().is_some_and(|cost| cost.charged.is_some())) {
+        text.push_str(
+            " A figure is all that the machine executed for an operation: the mean of five batches, and what was still executed \
+             when they were over (counted by QEMU while the program sleeps for two seconds, less what two more seconds of sleep take). \
+             `least` is the least of the batches, where it is a twentieth less.",
+        );
+    }
+    if let Some(wall) = comparison.wall.as_ref().filter(|wall| wall.there.is_some()) {
+        let _ = write!(
+            text,
+            " By the wall: the middle ratio of the pairs of runs ({} of each), one kernel right behind the other, and the two between which the \
+             middle half lies. There, {}; here, {}.",
+            wall.rows.iter().map(|row| row.there.len()).max().unwrap_or(0),
+            wall.there.as_deref().unwrap_or_default(),
+            wall.here
+        );
+    }
+    text + "\n"
 }
 
 /// Keeps Linux's figures: those just measured over those that were there.
 pub fn record(paths: &Paths, measured: &Results) -> Result<()> {
-    let mut all = Results::parse(super::RECORDED);
+    let mut all = Results::parse(other::RECORDED);
     all.about.clone_from(&measured.about);
     for (name, outcome) in &measured.rows {
         match all.rows.iter_mut().find(|(known, _)| known == name) {
@@ -66,8 +90,36 @@ pub fn record(paths: &Paths, measured: &Results) -> Result<()> {
 }
 
 /// The host's processor.
-fn processor() -> String {
+pub fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
     name.unwrap_or("unknown").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page;
+    use crate::bench::compare::Comparison;
+    use crate::bench::results::Results;
+
+    #[test]
+    fn the_page_says_machine_commit_and_what_is_lost() {
+        let ours = Results::parse("# us\na 9 9 9\nb 1 1 1\nc unsupported 38\n");
+        let theirs = Some(Results::parse("# them\na 10 10 10\nb 10 10 10\nc 5 5 5\n"));
+        let both = Comparison { ours, theirs, interrupted: true, ..Comparison::default() };
+        let text = page(&both, None, "abc123", "a processor");
+        for expected in [
+            "Commit abc123. Host: a processor.",
+            "- here: us",
+            "- there: them",
+            "**Interrupted",
+            "| operation | here | there | ratio | |\n|---|---:|---:|---:|---|\n",
+            "| a | 9.0 | 10.0 | 0.90 | ! |",
+            "| c | errno 38 | 5.0 |  |  |",
+            "1 above 0.8: a 0.90",
+            "all that the machine executed",
+        ] {
+            assert!(text.contains(expected), "{expected} in\n{text}");
+        }
+    }
 }

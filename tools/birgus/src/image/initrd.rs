@@ -6,7 +6,7 @@ use crate::fingerprint::Fingerprint;
 use crate::paths::{Paths, replace_file};
 use anyhow::{Context, Result};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Files that go with every root.
@@ -43,7 +43,9 @@ pub fn assemble(paths: &Paths, root: &Root, additions: &Additions<'_>) -> Result
 
 fn join(archive: &Path, additions: &Additions<'_>, to: &Path) -> Result<()> {
     let mut file = File::create(to)?;
-    io::copy(&mut File::open(archive)?, &mut file)?;
+    let length = io::copy(&mut File::open(archive)?, &mut file)?;
+    // Kernels look for the next archive at a multiple of 4; what is compressed ends anywhere.
+    file.write_all(&[0; 3][..(length.next_multiple_of(4) - length) as usize])?;
     let mut writer = Writer::new(io::BufWriter::new(file));
     let folder = Attributes::new(Kind::Folder, 0o755);
     // The kernel opens the console before init has mounted anything.

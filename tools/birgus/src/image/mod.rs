@@ -5,4 +5,5 @@ pub mod cpio;
 pub mod debian;
 pub mod directory;
 pub mod initrd;
+pub mod packer;
 pub mod root;

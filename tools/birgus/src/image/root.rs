@@ -1,5 +1,6 @@
 //! Which root, and its archive in the cache.
 
+use super::packer::Packer;
 use super::{archive, busybox, debian, directory};
 use crate::apt::SUITE;
 use crate::fingerprint::Fingerprint;
@@ -19,6 +20,10 @@ pub enum Root {
     Archive(PathBuf),
     /// Nothing but init.
     Empty,
+    /// Another one, compressed: the kernel unpacks it.
+    Packed(Packer, Box<Root>),
+    /// An archive that is handed to the kernel as it is, compressed or not.
+    AsIs(PathBuf),
 }
 
 impl FromStr for Root {
@@ -38,6 +43,13 @@ impl FromStr for Root {
                 packages.trim_start_matches(':').split(',').filter(|name| !name.is_empty()).collect();
             return Ok(Self::Debian(packages.into_iter().map(str::to_owned).collect()));
         }
+        if let Some((packer, root)) = text.split_once(':').and_then(|(word, rest)| Some((Packer::named(word)?, rest))) {
+            return Ok(Self::Packed(packer, Box::new(root.parse()?)));
+        }
+        if let Some(file) = text.strip_prefix("as-is:") {
+            let path = PathBuf::from(file);
+            return if path.is_file() { Ok(Self::AsIs(path)) } else { Err(format!("there is no file {file}")) };
+        }
         let path = PathBuf::from(text);
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => Ok(Self::Folder(path)),
@@ -49,9 +61,10 @@ impl FromStr for Root {
 
 impl Root {
     /// The machine's memory in MiB when nobody says.
-    pub const fn default_memory(&self) -> u64 {
+    pub fn default_memory(&self) -> u64 {
         match self {
             Self::Debian(_) => 2048,
+            Self::Packed(_, root) => root.default_memory(),
             _ => 256,
         }
     }
@@ -59,11 +72,23 @@ impl Root {
     /// The archive, built if it is not in the cache; and the name of its content.
     pub fn archive(&self, paths: &Paths) -> Result<(PathBuf, String)> {
         let name = self.name()?;
+        if let Self::AsIs(path) = self {
+            forget_older(paths, "as-is-")?;
+            return Ok((path.clone(), name));
+        }
         let file = paths.cache_folder("roots")?.join(format!("{name}.cpio"));
         if !file.exists() {
             replace_file(&file, |part| self.build(paths, part)).with_context(|| format!("the root {self}"))?;
         }
         Ok((file, name))
+    }
+
+    /// Bytes of the archive once it is unpacked, as far as that is known without unpacking it.
+    pub fn unpacked(&self, paths: &Paths) -> Result<u64> {
+        match self {
+            Self::Packed(_, root) => root.unpacked(paths),
+            _ => Ok(std::fs::metadata(self.archive(paths)?.0)?.len()),
+        }
     }
 
     /// Forgets the cached archive.
@@ -83,6 +108,8 @@ impl Root {
             }
             Self::Folder(path) => format!("folder-{}", of_path(path)?),
             Self::Archive(path) => format!("archive-{}", of_path(path)?),
+            Self::AsIs(path) => format!("as-is-{}", of_path(path)?),
+            Self::Packed(packer, root) => format!("{}-{}", root.name()?, packer.name()),
         })
     }
 
@@ -101,6 +128,12 @@ impl Root {
                 forget_older(paths, "archive-")?;
                 archive::cpio_to_cpio(path, to)
             }
+            Self::AsIs(path) => bail!("{} is not to be changed", path.display()),
+            Self::Packed(packer, root) => {
+                let (archive, _) = root.archive(paths)?;
+                let _step = say::step(format!("compressing {root}"));
+                packer.pack(&archive, to)
+            }
         }
     }
 }
@@ -112,7 +145,8 @@ impl std::fmt::Display for Root {
             Self::Empty => write!(to, "empty"),
             Self::Debian(packages) if packages.is_empty() => write!(to, "debian"),
             Self::Debian(packages) => write!(to, "debian:{}", packages.join(",")),
-            Self::Folder(path) | Self::Archive(path) => write!(to, "{}", path.display()),
+            Self::Folder(path) | Self::Archive(path) | Self::AsIs(path) => write!(to, "{}", path.display()),
+            Self::Packed(packer, root) => write!(to, "{}:{root}", packer.name()),
         }
     }
 }
@@ -153,7 +187,7 @@ pub fn rebuild(root: &Root, paths: &Paths, anew: bool) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::Root;
+    use super::{Packer, Root};
 
     #[test]
     fn names_of_roots() {
@@ -161,6 +195,11 @@ mod tests {
         assert_eq!("debian".parse(), Ok(Root::Debian(vec![])));
         assert_eq!("debian:gcc,bc,gcc".parse(), Ok(Root::Debian(vec!["bc".into(), "gcc".into()])));
         assert_eq!("/".parse(), Ok(Root::Folder("/".into())));
+        let packed = Root::Packed(Packer::Xz, Box::new(Root::Busybox));
+        assert_eq!("xz:busybox".parse(), Ok(packed.clone()));
+        assert_eq!((packed.to_string(), packed.default_memory()), ("xz:busybox".into(), 256));
+        assert_eq!("zstd:debian".parse::<Root>().unwrap().default_memory(), 2048);
+        assert!("as-is:/no/such/file".parse::<Root>().is_err() && "xz:".parse::<Root>().is_err());
         assert!("debianish".parse::<Root>().is_err());
         assert!("/no/such/place".parse::<Root>().unwrap_err().contains("a root is"));
     }

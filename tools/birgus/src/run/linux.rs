@@ -3,8 +3,10 @@
 use crate::apt::{Apt, SUITE};
 use crate::fingerprint::Fingerprint;
 use crate::image::archive;
-use crate::paths::{Paths, create_folder};
-use anyhow::{Context, Result};
+use crate::paths::{Paths, create_folder, replace_file};
+use crate::program::{Program, tail};
+use crate::say;
+use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection};
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -41,6 +43,52 @@ fn image_in(folder: &Path) -> Option<PathBuf> {
     versions.sort();
     let boot = fs::read_dir(versions.pop()?.join("boot")).ok()?;
     boot.flatten().map(|entry| entry.path()).find(|path| version_of(path).is_some())
+}
+
+/// The ELF file inside a bzImage, which loaders start by its PVH note without that it unpacks itself; what is none is answered as it is.
+pub fn uncompressed(paths: &Paths, image: &Path) -> Result<PathBuf> {
+    let bytes = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
+    let Some(payload) = payload(&bytes) else {
+        return Ok(image.to_owned());
+    };
+    let name = Fingerprint::default().tree(image, &[])?.finish();
+    let elf = paths.cache_folder("linux-elf")?.join(format!("vmlinux-{name}"));
+    if !elf.exists() {
+        let _step = say::step(format!("unpacking {}", image.display()));
+        replace_file(&elf, |part| expand(payload, part))
+            .with_context(|| format!("the kernel in {}", image.display()))?;
+    }
+    Ok(elf)
+}
+
+/// The compressed kernel: `payload_offset` and `payload_length` of Linux's boot protocol 2.08 (Documentation/arch/x86/boot.rst).
+fn payload(image: &[u8]) -> Option<&[u8]> {
+    let number = |at: usize| Some(u32::from_le_bytes(image.get(at..at + 4)?.try_into().ok()?) as usize);
+    let version = u16::from_le_bytes(image.get(0x206..0x208)?.try_into().ok()?);
+    if image.get(0x202..0x206)? != b"HdrS" || version < 0x208 {
+        return None;
+    }
+    let sectors = match image[0x1f1] {
+        0 => 4,
+        sectors => usize::from(sectors),
+    };
+    let start = (sectors + 1) * 512 + number(0x248)?;
+    image.get(start..start.checked_add(number(0x24c)?)?)
+}
+
+/// The kernel's own build appends the length to what xz wrote, and has it filter jumps: more than our reader of xz understands.
+fn expand(payload: &[u8], to: &Path) -> Result<()> {
+    if !payload.starts_with(b"\xfd7zXZ\0") {
+        let mut output = fs::File::create(to)?;
+        return archive::expand(&mut &*payload, &mut output);
+    }
+    let packed = to.with_extension("xz");
+    fs::write(&packed, payload)?;
+    let output = Program::new("xz").args(["--decompress", "--stdout", "--single-stream"]).arg(&packed).output();
+    let _ = fs::remove_file(&packed);
+    let output = output?;
+    ensure!(output.status.success(), "xz: {}", tail(&output.stderr, 3));
+    fs::write(to, output.stdout).with_context(|| format!("cannot write {}", to.display()))
 }
 
 /// The version in the name `vmlinuz-VERSION` or `vmlinux-VERSION`.
@@ -127,4 +175,26 @@ fn dependencies(module: &[u8]) -> Result<Vec<String>> {
     let names = section.data()?.split(|&byte| byte == 0).find_map(|line| line.strip_prefix(b"depends="));
     let names = String::from_utf8_lossy(names.unwrap_or_default()).replace('-', "_");
     Ok(names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::payload;
+
+    #[test]
+    fn a_bz_image_holds_its_kernel_where_the_header_says() {
+        let mut image = vec![0; 0x1000];
+        image[0x1f1] = 1;
+        image[0x202..0x206].copy_from_slice(b"HdrS");
+        image[0x206..0x208].copy_from_slice(&0x20f_u16.to_le_bytes());
+        image[0x248..0x24c].copy_from_slice(&16_u32.to_le_bytes());
+        image[0x24c..0x250].copy_from_slice(&4_u32.to_le_bytes());
+        image[1024 + 16..][..4].copy_from_slice(b"elf!");
+        assert_eq!(payload(&image), Some(&b"elf!"[..]));
+        image[0x24c..0x250].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(payload(&image), None, "longer than the file");
+        image[0x207] = 1;
+        assert_eq!(payload(&image), None, "older than the fields");
+        assert_eq!(payload(b"\x7fELF"), None);
+    }
 }

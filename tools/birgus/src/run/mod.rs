@@ -74,7 +74,8 @@ impl Plan {
         let additions = Additions { init: &init, modules, modules_name, files };
         let initrd = initrd::assemble(paths, &request.root, &additions)?;
         let memory = request.memory.unwrap_or(request.root.default_memory());
-        check_memory(&request.root, &initrd, memory, &kernel)?;
+        let additional = std::fs::metadata(&initrd)?.len() - std::fs::metadata(request.root.archive(paths)?.0)?.len();
+        check_memory(&request.root, request.root.unpacked(paths)? + additional, memory, &kernel)?;
         let clock_khz = if request.icount { 1_000_000 } else { clock.finish(paths)? };
         let accelerator = Accelerator::Emulation;
         let mut plan = Self { kernel, initrd, memory, accelerator, clock_khz };
@@ -89,8 +90,8 @@ impl Plan {
 }
 
 /// A root lives in memory: too little is said before a machine is started that cannot unpack it.
-fn check_memory(root: &Root, initrd: &std::path::Path, memory: u64, kernel: &Kernel) -> Result<()> {
-    let archive = std::fs::metadata(initrd)?.len().div_ceil(1 << 20);
+fn check_memory(root: &Root, bytes: u64, memory: u64, kernel: &Kernel) -> Result<()> {
+    let archive = bytes.div_ceil(1 << 20);
     let needed = kernel.memory_for(archive);
     ensure!(
         memory >= needed,

@@ -30,6 +30,9 @@ pub enum Accel {
 #[derive(Args, Clone, Debug)]
 pub struct Request {
     /// What the machine unpacks as its root: busybox, debian[:PKG,…], a folder, or a cpio archive (also .gz, .zst, .xz)
+    ///
+    /// Archives are expanded once on the host, for the shortest start. To have the kernel do it: gzip:ROOT, zstd:ROOT and xz:ROOT
+    /// compress any of these first, and as-is:FILE hands an archive over unaltered.
     #[arg(long, value_name = "ROOT", default_value = "busybox")]
     pub root: Root,
 

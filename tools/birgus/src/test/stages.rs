@@ -2,10 +2,11 @@
 
 use super::{Context, Tally, confinement, edges, pool};
 use crate::artifacts::{self, Profile};
+use crate::bench::smoke;
 use crate::paths::Paths;
 use crate::program::{Program, tail};
 use crate::target;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use std::path::Path;
 
 /// One line of the test run.
@@ -16,18 +17,19 @@ pub struct Stage {
 }
 
 /// Each cheaper than the next, so that a mistake shows early.
-pub const STAGES: [Stage; 9] = [
-    Stage {
-        name: "format",
-        what: "cargo fmt changes nothing",
-        run: |context| cargo(context.paths, &["fmt", "--all", "--check", "--", "-l", "--color=never"]),
-    },
+pub const STAGES: [Stage; 10] = [
+    Stage { name: "format", what: "cargo fmt changes nothing", run: format },
     Stage { name: "edges", what: "crates name only what tools/edges.toml allows", run: edges::check },
     Stage { name: "unsafe", what: "unsafe code only in machine/ and sync/", run: confinement::check },
     Stage { name: "clippy-host", what: "clippy for the host, warnings denied", run: clippy_host },
     Stage { name: "clippy-kernel", what: "clippy for the kernel's target, warnings denied", run: clippy_kernel },
     Stage { name: "host", what: "tests that run on the host", run: host_tests },
     Stage { name: "build", what: "the kernel and init", run: build },
+    Stage {
+        name: "bench",
+        what: "two operations and a start-up, counted",
+        run: |context| Ok(Tally::of_faults(&smoke::faults(context.paths)?)),
+    },
     Stage { name: "boot", what: "the boot matrix (tests/boot)", run: pool::boot },
     Stage { name: "guest", what: "tests inside the machine (tests/guest)", run: pool::guest },
 ];
@@ -50,6 +52,16 @@ fn cargo(paths: &Paths, arguments: &[&str]) -> Result<Tally> {
     let said = [output.stdout, output.stderr].concat();
     println!("    {}", tail(&said, 80).replace('\n', "\n    "));
     Ok(Tally::FAILED)
+}
+
+/// The experiments' files are named by a build script, so that rustfmt does not find them by itself.
+fn format(context: &Context<'_>) -> Result<Tally> {
+    let folder = context.paths.source.join("user/prove/src/experiments");
+    let files = std::fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
+    let files: Vec<String> = files.flatten().map(|file| file.path().display().to_string()).collect();
+    let mut arguments = vec!["fmt", "--all", "--check", "--", "-l", "--color=never"];
+    arguments.extend(files.iter().map(String::as_str));
+    cargo(context.paths, &arguments)
 }
 
 fn clippy_host(context: &Context<'_>) -> Result<Tally> {

@@ -1,0 +1,18 @@
+//! `/sys/kernel/debug/birgus/memory`: whose every page of RAM is, and what is kept for its next use.
+//!
+//! One row each: `name: value unit`. Rows in `pages` add up to the first, `total`; the others say what of it is kept ready by CPUs.
+use core::fmt::{self, Write};
+use memory::{kernel_stack, owners, page_table, slab, vmalloc};
+use procfs::Output;
+
+pub(crate) fn show(output: &mut Output) -> fmt::Result {
+    writeln!(output, "total: {} pages", owners::ram_pages())?;
+    for (name, pages) in owners::count() {
+        writeln!(output, "{name}: {pages} pages")?;
+    }
+    writeln!(output, "kept_stacks: {} stacks", kernel_stack::kept())?;
+    writeln!(output, "kept_tables: {} tables", page_table::kept_tables())?;
+    writeln!(output, "kept_ranges: {} ranges", vmalloc::waiting())?;
+    let kept: usize = slab::rows().iter().map(|row| row.kept).sum();
+    writeln!(output, "kept_objects: {kept} objects")
+}
