@@ -299,6 +299,17 @@ bitflags! {
     }
 }
 
+/// `struct pollfd` (`poll(2)`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct PollDescriptor {
+    /// None where it is negative.
+    pub number: i32,
+    /// Of [`PollEvents`].
+    pub wanted: u16,
+    pub found: u16,
+}
+
 impl OpenFlags {
     /// Whether the access mode lets the file be read.
     pub const fn reads(self) -> bool {

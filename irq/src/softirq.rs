@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use sync::ambient;
 use sync::atomic_context::{Held, SoftirqsOff};
 use sync::{Once, PerCpu};
+use trace::points;
 
 /// Linux's ten vectors, most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,7 +157,7 @@ impl Softirqs {
                         own.handed_over.store(true, Ordering::Release);
                     }
                 }
-                pending => self.round(own, pending),
+                pending => ambient::serve_in_section(|| self.round(own, pending)),
             }
         }
     }
@@ -168,9 +169,11 @@ impl Softirqs {
             if let Some(counter) = own.counts.get(number) {
                 count(counter);
             }
+            points::softirq_entry(number as u64);
             if let Some(action) = self.actions.get(number).and_then(Once::get) {
                 action.serve();
             }
+            points::softirq_exit(number as u64);
         }
     }
 

@@ -14,6 +14,8 @@ mod console;
 #[cfg(target_os = "none")]
 mod console_device;
 #[cfg(target_os = "none")]
+mod contexts;
+#[cfg(target_os = "none")]
 mod cpus;
 #[cfg(target_os = "none")]
 mod devices;

@@ -2,6 +2,7 @@
 //!
 //! A phase's end is one store, once; whoever reads the file may subtract. The last is the moment before PID 1's first instruction,
 //! at which it is also noted whose the pages of RAM are: what the kernel itself took so far, before any program did.
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use arch::instructions::read_tsc;
 use core::fmt::{self, Write};
@@ -32,6 +33,9 @@ const NAMES: [&str; 7] = ["memory", "acpi", "cpus", "files", "devices", "initram
 
 static ENDS: [AtomicU64; NAMES.len()] = [const { AtomicU64::new(0) }; NAMES.len()];
 
+/// Whose the pages of RAM are at PID 1's first instruction.
+static OWNERS: Once<Box<[(&'static str, usize)]>> = Once::new();
+
 /// The counter at the kernel's first instruction.
 static ENTRY: Once<u64> = Once::new();
 
@@ -46,8 +50,11 @@ pub fn end(phase: Phase) {
 }
 
 /// What is noted right before PID 1's first instruction.
+///
+/// Counting pages takes longer than all that it counts took; so it is done when the phase is over.
 pub fn ready() {
     end(Phase::Exec);
+    let _ = OWNERS.set(Box::from(memory::owners::count()));
 }
 
 /// Makes the file.
@@ -66,5 +73,7 @@ fn show(output: &mut Output) -> fmt::Result {
     for (name, end) in NAMES.iter().zip(&ENDS) {
         writeln!(output, "{name}: {} cycles", end.load(Relaxed).saturating_sub(entry))?;
     }
-    Ok(())
+    writeln!(output, "pages_total: {} pages", memory::owners::ram_pages())?;
+    let owners = OWNERS.get().map_or(&[][..], |owners| owners);
+    owners.iter().try_for_each(|(name, pages)| writeln!(output, "pages_{name}: {pages} pages"))
 }

@@ -24,12 +24,7 @@ static REPORTING: AtomicBool = AtomicBool::new(false);
 /// This CPU, what runs on it, and in which context.
 pub fn context(say: Say) {
     let word = arch::cpu::preempt_word();
-    let kind = match word {
-        word if word & arch::cpu::NMI_MASK != 0 => "NMI",
-        word if word & arch::cpu::HARDIRQ_MASK != 0 => "hard interrupt",
-        word if word & arch::cpu::SOFTIRQ_MASK != 0 => "softirq",
-        _ => "process",
-    };
+    let kind = arch::context::Context::of(word).name();
     let cpu = arch::cpu::id();
     let told = Thread::with_local::<Task, _>(|task| {
         let name = task.try_name().unwrap_or_default();

@@ -112,6 +112,7 @@ fn finish(information: Information, command_line: CommandLine, platform: Platfor
     task::work::start().expect("no memory for workqueues");
     rootfs::nameless_files(&root).expect("no memory for shared memory");
     syscall::set_vfs(&root.vfs);
+    task::shortage::set_files(root.vfs.clone());
     syscall::paths::set_namespace(root.namespace.clone());
     system_tree::register(&root, information.command_line).expect("names in /proc and /sys are given once");
     let devices = rootfs::devices(&root).expect("no memory for /dev");

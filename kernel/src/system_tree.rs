@@ -1,5 +1,5 @@
 //! /proc and /sys: the views' sources, and what the kernel itself adds.
-use crate::{cpus, interrupts, kernel_log, marks, panic, rootfs, softirqs, timekeeping, trial_work};
+use crate::{contexts, cpus, interrupts, kernel_log, marks, panic, rootfs, softirqs, timekeeping, trial_work};
 use abi::Errno;
 use abi::file::DeviceNumber;
 use alloc::format;
@@ -45,6 +45,7 @@ pub fn register(root: &rootfs::Root, command_line: &'static [u8]) -> Result<(), 
     kernel_log::register_view(&trees.proc)?;
     marks::register(&trees.sys)?;
     let debug = trees.sys.below("kernel/debug/birgus")?;
+    contexts::register(&debug)?;
     softirqs::register_views(&debug)?;
     trial_work::register_views(&debug)?;
     let _ = SYSTEM.set(trees.sys);

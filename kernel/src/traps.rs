@@ -1,5 +1,5 @@
 //! What the entry code asks of the kernel.
-use crate::{interrupts, panic, provoke, report};
+use crate::{contexts, interrupts, panic, provoke, report};
 use trap::KernelFrame;
 
 pub struct TrapHooks;
@@ -20,6 +20,9 @@ impl trap::Hooks for TrapHooks {
             }
         }
         if report::answer(frame) {
+            return;
+        }
+        if contexts::nmi() {
             return;
         }
         provoke::nmi();

@@ -51,11 +51,10 @@ fn frames(count: usize) -> Result<Vec<Frame>, Errno> {
     Ok(frames)
 }
 
-/// No coarse clocks: without a tick that always runs nobody would keep them.
 fn publish(clock: &Clock) {
     let Some(page) = CLOCKS.get() else { return };
     let cpu_source = if features::has(Feature::Rdpid) { CPU_SOURCE_RDPID } else { CPU_SOURCE_SEGMENT };
-    let contents = Contents { clock: Some(*clock), coarse: None, cpu_source, time_zone: (0, 0) };
+    let contents = Contents { clock: Some(*clock), cpu_source, time_zone: (0, 0) };
     let mut publisher = page.publisher.lock();
     let store = |(offset, word): Store| page.frame.store_word(offset, word);
     store(publisher.open());

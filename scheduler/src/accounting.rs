@@ -4,6 +4,7 @@
 //! addition. The load average alone is shared, and touched every five seconds.
 use crate::cpus::{self, Cpu};
 use crate::threads::NEXT_ACCOUNT;
+use arch::context::Context;
 use core::sync::atomic::{AtomicU64, Ordering};
 use sync::thread::work;
 use sync::{InterruptsOff, Rank, SpinLock, Thread};
@@ -41,7 +42,7 @@ pub(crate) fn sample(cpu: &Cpu, spent: u64, from_user: bool, nice: bool) {
     if from_user {
         add(&thread.sampled_user, spent);
         add(if nice { &cpu.spent.nice } else { &cpu.spent.user }, spent);
-    } else if arch::cpu::preempt_word() & arch::cpu::SOFTIRQ_MASK != 0 {
+    } else if Context::of(arch::cpu::preempt_word()).in_serving_softirq() {
         // Nobody's: what is put off from an interrupt is served above whoever happens to run.
         add(&cpu.spent.softirq, spent);
     } else {

@@ -1,11 +1,8 @@
 //! The clock: the TSC as nanoseconds.
 use sync::{Once, Preempt, Rank, SequenceLock};
-use time::{Clock, Ratio, Timespec};
+use time::{Clock, Timespec};
 
-static CLOCK: SequenceLock<Clock, Preempt> = SequenceLock::new(
-    Rank::Clock,
-    Clock { rate: Ratio::ONE, base_cycles: 0, base_ns: 0, realtime_at_zero: Timespec::ZERO, tai_offset: 0 },
-);
+static CLOCK: SequenceLock<Clock, Preempt> = SequenceLock::new(Rank::Clock, Clock::UNKNOWN);
 
 static PUBLISH: Once<fn(&Clock)> = Once::new();
 
@@ -43,7 +40,17 @@ pub(crate) fn now() -> u64 {
 
 /// What CLOCK_REALTIME shows.
 pub fn realtime() -> Timespec {
-    CLOCK.read().realtime(arch::instructions::read_tsc())
+    CLOCK.read().realtime(arch::instructions::read_tsc()).to_timespec()
+}
+
+/// What CLOCK_REALTIME_COARSE shows.
+pub fn realtime_coarse() -> Timespec {
+    CLOCK.read().realtime(arch::instructions::read_tsc()).to_coarse()
+}
+
+/// What CLOCK_MONOTONIC_COARSE shows.
+pub fn monotonic_coarse() -> Timespec {
+    CLOCK.read().monotonic(arch::instructions::read_tsc()).to_coarse()
 }
 
 /// Sets CLOCK_REALTIME; false where the time cannot be represented.

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering
 use sched::{Balancer, CpuLoad, Entity, Migrant, RunQueue, Runnable, Tunables};
 use sync::{InterruptsOff, Once, Rank, SoftirqsOff, SpinLock, Thread};
 use time::TimerQueue;
+use trace::points;
 
 pub(crate) type Account = alloc::boxed::Box<Entity<Arc<Thread>>>;
 
@@ -191,10 +192,17 @@ pub fn statistics(number: usize) -> Option<CpuStatistics> {
 pub fn become_idle_thread() {
     let number = arch::cpu::id();
     let thread = Arc::new(Thread::boot());
+    thread.label.set_name(&idle_name(number));
     thread.set_cpu(number);
     assert!(this().idle.set(thread.clone()).is_ok(), "one idle thread per CPU");
     Thread::become_boot(thread);
     this().online.store(true, Ordering::Release);
+}
+
+/// As Linux calls it.
+fn idle_name(number: usize) -> [u8; 16] {
+    let text = alloc::format!("swapper/{number}");
+    core::array::from_fn(|index| text.as_bytes().get(index).copied().unwrap_or(0))
 }
 
 /// The idle thread's life: runs whoever is runnable, and halts while nobody is.
@@ -213,9 +221,11 @@ pub fn idle() -> ! {
         cpu.idle_since.store(since.max(1), Ordering::Relaxed);
         // Whoever an interrupt wakes does not run before the halt is accounted for.
         arch::cpu::preempt_increment();
+        points::cpu_idle(1);
         arch::instructions::enable_interrupts_and_halt();
         // In this order a reader may miss the last halt for a moment, and never counts it twice.
         cpu.idle_since.store(0, Ordering::Relaxed);
+        points::cpu_idle(0);
         let now = crate::clock::now();
         let slept = now.saturating_sub(since);
         cpu.idle_time.store(cpu.idle_time.load(Ordering::Relaxed).wrapping_add(slept), Ordering::Relaxed);

@@ -7,6 +7,7 @@ use sched::{RunQueue, Runnable};
 use sync::atomic_context::Held;
 use sync::thread::{self, Sleep};
 use sync::{InterruptsOff, Once, SpinGuard, Thread, hooks};
+use trace::points::{self, Event};
 
 pub(crate) type Queue<'a> = SpinGuard<'a, RunQueue<Arc<Thread>>, InterruptsOff>;
 
@@ -189,11 +190,29 @@ fn reschedule(may_block: bool) -> bool {
     }
     accounting::count_switch(&current, blocked);
     let wanted = sync::switch(queue, |queue| match (queue.current(), idle) {
-        (Some(next), _) | (None, Some(next)) => next,
+        (Some(next), _) | (None, Some(next)) => {
+            if points::is_on(Event::SchedSwitch) {
+                trace_switch(&current, next, blocked);
+            }
+            next
+        }
         (None, None) => unreachable!("a CPU that schedules has an idle thread"),
     });
     after_switch();
     wanted
+}
+
+#[cold]
+#[inline(never)]
+fn trace_switch(previous: &Thread, next: &Thread, blocked: bool) {
+    // Whoever is being woken already is as good as runnable.
+    let state = if blocked { previous.state() & !thread::WAKING } else { thread::RUNNING };
+    let label = &next.label;
+    points::sched_switch(previous.label.name(), u64::from(state), label.name(), u64::from(label.number()));
+    // Whoever was made after tracing began has its doors watched from here on.
+    if next.work() & thread::work::TRACE == 0 {
+        next.add_work(thread::work::TRACE);
+    }
 }
 
 fn block(cpu: &Cpu, queue: &mut Queue<'_>, current: &Thread, state: u32, now: u64) {
@@ -237,12 +256,15 @@ pub(crate) fn publish(cpu: &Cpu, queue: &RunQueue<Arc<Thread>>) {
 /// On the new stack, with nothing held: sees to a thread that left its queue here. Without preemption, or another CPU's seat might be
 /// looked into while somebody still stands on the stack that is named there.
 fn after_switch() {
-    let held = Held::<sync::Preempt>::new();
-    let left = cpus::this().left.lock().take();
-    match left {
-        None => {}
-        Some(Left::Ended { .. }) => drop(left),
-        Some(Left::Moving(migrant)) => crate::balance::settle(migrant),
-    }
-    drop(held);
+    let ended = {
+        let _held = Held::<sync::Preempt>::new();
+        match cpus::this().left.lock().take() {
+            Some(Left::Moving(migrant)) => {
+                crate::balance::settle(migrant);
+                None
+            }
+            left => left,
+        }
+    };
+    drop(ended);
 }

@@ -5,8 +5,8 @@ use crate::cpus::{self, Cpu};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 use sched::Preempt;
-use sync::{InterruptsOff, SpinGuard, Thread};
-use time::{TICK_NS, TimerId, TimerQueue};
+use sync::Thread;
+use time::{Room, TICK_NS, TimerId};
 
 /// What happens when a timer expires. Called from the timer interrupt; wakes or sends, and no more. Answers the next deadline
 /// of a timer that repeats.
@@ -25,8 +25,6 @@ impl core::fmt::Debug for dyn Expire {
         formatter.write_str("callback")
     }
 }
-
-type Timers<'a> = SpinGuard<'a, TimerQueue<TimerAction>, InterruptsOff>;
 
 /// A timer in the queue of the CPU on which it was made; gone when dropped.
 #[derive(Debug)]
@@ -48,11 +46,12 @@ impl Timer {
                     Ok(id) => return Some(Self { cpu, id }),
                     Err(back) => action = back,
                 }
-                timers.room_wanted().unwrap_or(64)
+                timers.room_wanted()
             };
-            let mut roomier = TimerQueue::new();
-            roomier.try_reserve(wanted).ok()?;
-            queue.lock().move_into(&mut roomier);
+            if let Some(wanted) = wanted {
+                let mut room = Room::new(wanted).ok()?;
+                queue.lock().grow(&mut room);
+            }
         }
     }
 
@@ -65,9 +64,10 @@ impl Timer {
     pub fn arm(&self, deadline: u64) {
         let cpu = cpus::cpu(self.cpu);
         let mut timers = cpu.timers.lock();
-        if timers.arm(self.id, deadline) {
+        timers.arm(self.id, deadline);
+        if deadline < cpu.armed.load(Ordering::Relaxed) {
             if self.cpu == arch::cpu::id() {
-                arm_hardware(cpu, &timers);
+                arm_hardware(cpu, deadline);
             } else if let Some(chip) = cpus::chip() {
                 // The other CPU's reschedule interrupt looks at its timers.
                 chip.kick(self.cpu);
@@ -102,14 +102,20 @@ pub(crate) fn sleep_until(deadline: u64, sleep: impl FnOnce()) {
     }
 }
 
-fn arm_hardware(cpu: &Cpu, timers: &Timers<'_>) {
-    let wanted = timers.next_deadline().unwrap_or(u64::MAX).min(cpu.next_tick.load(Ordering::Relaxed));
-    if wanted == cpu.armed.load(Ordering::Relaxed) || wanted == u64::MAX {
-        return;
-    }
+/// Has the timer interrupt come at `wanted`. This CPU, with its timers locked.
+fn arm_hardware(cpu: &Cpu, wanted: u64) {
     cpu.armed.store(wanted, Ordering::Relaxed);
     if let Some(chip) = cpus::chip() {
         chip.arm_timer(wanted.saturating_sub(clock::now()));
+    }
+}
+
+/// Has it come for whatever is next. This CPU, interrupts off.
+pub(crate) fn arm_for_next(cpu: &Cpu) {
+    let timers = cpu.timers.lock();
+    let wanted = timers.next_deadline().unwrap_or(u64::MAX).min(cpu.next_tick.load(Ordering::Relaxed));
+    if wanted != cpu.armed.load(Ordering::Relaxed) && wanted != u64::MAX {
+        arm_hardware(cpu, wanted);
     }
 }
 
@@ -139,7 +145,7 @@ pub fn timer_interrupt(from_user: bool) {
         let Some((id, _, action)) = timers.pop_expired(now) else {
             drop(timers);
             serve_tick(cpu, now, from_user);
-            arm_hardware(cpu, &cpu.timers.lock());
+            arm_for_next(cpu);
             break;
         };
         match action {

@@ -140,7 +140,8 @@ pub(crate) fn target_for_new(thread: &Thread) -> usize {
         .unwrap_or(here)
 }
 
-/// The interrupt by which another CPU asks this one to reschedule.
+/// The interrupt by which another CPU asks this one to reschedule, or to look at its timers.
 pub fn reschedule_interrupt() {
+    crate::timers::arm_for_next(crate::cpus::this());
     arch::cpu::want_reschedule();
 }

@@ -260,7 +260,7 @@ proptest! {
         let head = |from| { let mut head = VectorStateHead::default(); read(from, head.as_mut_bytes())?; Ok(head) };
         let tail = |from| { let mut tail = 0_u32; read(from, tail.as_mut_bytes())?; Ok(tail) };
         if let SavedVectors::Extended { components } = LAYOUT.find(address, head, tail).unwrap() {
-            prop_assert!(magic && size <= 832 && size >= 576 && size <= extended);
+            prop_assert!(magic && (576..=832).contains(&size) && size <= extended);
             prop_assert_eq!(components & !0b111, 0);
         }
     }

@@ -50,6 +50,41 @@ pub mod work {
     pub const TICK: u32 = 1 << 5;
     /// It took memory out of the kernel's reserve.
     pub const SHORTAGE: u32 = 1 << 6;
+    /// Its ways into the kernel and out are trace points; see `trap::enter_user`. No sleep ends for it.
+    pub const TRACE: u32 = 1 << 7;
+}
+
+/// What a thread is called: for whoever shows threads without knowing whose they are. Nothing depends on it.
+#[derive(Debug, Default)]
+pub struct Label {
+    number: AtomicU32,
+    name: [AtomicU64; 2],
+}
+
+impl Label {
+    const fn new() -> Self {
+        Self { number: AtomicU32::new(0), name: [const { AtomicU64::new(0) }; 2] }
+    }
+
+    /// A task's number; 0 for a thread that has none.
+    pub fn number(&self) -> u32 {
+        self.number.load(Ordering::Relaxed)
+    }
+
+    pub fn set_number(&self, number: u32) {
+        self.number.store(number, Ordering::Relaxed);
+    }
+
+    /// A name of up to 16 bytes, as two words in the order of memory. It may be torn by a change.
+    pub fn name(&self) -> [u64; 2] {
+        [self.name[0].load(Ordering::Relaxed), self.name[1].load(Ordering::Relaxed)]
+    }
+
+    pub fn set_name(&self, name: &[u8; 16]) {
+        for (word, bytes) in self.name.iter().zip(name.as_chunks::<8>().0) {
+            word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
+        }
+    }
 }
 
 /// One flow of control with a kernel stack.
@@ -70,6 +105,7 @@ pub struct Thread {
     /// How often it gave its CPU up to sleep, and had to give it up to others.
     pub voluntary_switches: AtomicU64,
     pub involuntary_switches: AtomicU64,
+    pub label: Label,
     /// Where it may run.
     pub affinity: Affinity,
     /// Whether it wants [`work::TICK`].
@@ -236,6 +272,7 @@ impl Thread {
             sampled_system: AtomicU64::new(0),
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
+            label: Label::new(),
             affinity: Affinity::all(),
             wants_ticks: AtomicBool::new(false),
             tells_sleep: AtomicBool::new(false),
@@ -408,6 +445,7 @@ impl Thread {
             sampled_system: AtomicU64::new(0),
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
+            label: Label::new(),
             affinity: Affinity::all(),
             wants_ticks: AtomicBool::new(false),
             tells_sleep: AtomicBool::new(false),

@@ -4,6 +4,9 @@
 //! waker changes the condition *before* it looks at the queue. Either the waiter sees the condition, or the waker sees the
 //! node. The queue's lock orders "woken" against "gone": a node is unlinked under it, so a waker never follows a dangling
 //! pointer.
+//!
+//! A waker that finds the queue empty does not take the lock: most changes have nobody who waits for them. The look is fenced on
+//! both sides (a waiter's after it has linked its node), so that one of the two sees the other.
 use crate::ambient;
 use crate::atomic_context::InterruptsOff;
 use crate::poll::Notify;
@@ -14,7 +17,7 @@ use alloc::sync::Arc;
 use core::marker::PhantomPinned;
 use core::pin::Pin;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering, fence};
 
 /// Why a wait ended without its condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +30,16 @@ pub enum WaitError {
 
 /// Threads (and pollers) that wait for something. Wakes from any context but NMI.
 pub struct WaitQueue {
-    list: SpinLock<List, InterruptsOff>,
+    /// The first node; changed and followed only under the lock, but anybody may look whether there is one.
+    first: AtomicPtr<Node>,
+    list: SpinLock<Last, InterruptsOff>,
 }
 
-struct List {
-    first: *mut Node,
-    last: *mut Node,
-}
+/// The last node, and the right to follow and change the links.
+struct Last(*mut Node);
 
 // SAFETY: nodes are reached only under the queue's lock, and unlink themselves before they die.
-unsafe impl Send for List {}
+unsafe impl Send for Last {}
 
 enum Target {
     Thread(NonNull<Thread>),
@@ -72,56 +75,61 @@ impl Node {
     }
 }
 
-impl List {
-    unsafe fn append(&mut self, node: *mut Node) {
-        // SAFETY: the caller holds the lock and owns the node, which is not linked.
-        unsafe {
-            (*node).previous = self.last;
-            (*node).next = ptr::null_mut();
-            (*node).linked = true;
-            if self.last.is_null() { self.first = node } else { (*self.last).next = node }
-        }
-        self.last = node;
+impl WaitQueue {
+    pub const fn new() -> Self {
+        Self { first: AtomicPtr::new(ptr::null_mut()), list: SpinLock::new(Rank::WaitQueue, Last(ptr::null_mut())) }
     }
 
-    unsafe fn remove(&mut self, node: *mut Node) {
+    unsafe fn append(&self, last: &mut Last, node: *mut Node) {
+        // SAFETY: the caller holds the lock and owns the node, which is not linked.
+        unsafe {
+            (*node).previous = last.0;
+            (*node).next = ptr::null_mut();
+            (*node).linked = true;
+            if last.0.is_null() { self.first.store(node, Ordering::Relaxed) } else { (*last.0).next = node }
+        }
+        last.0 = node;
+    }
+
+    unsafe fn remove(&self, last: &mut Last, node: *mut Node) {
         // SAFETY: the caller holds the lock; the node and its neighbours are linked and so alive.
         unsafe {
             let (previous, next) = ((*node).previous, (*node).next);
             if previous.is_null() {
-                self.first = next
+                self.first.store(next, Ordering::Relaxed)
             } else {
                 (*previous).next = next
             }
             if next.is_null() {
-                self.last = previous
+                last.0 = previous
             } else {
                 (*next).previous = previous
             }
             (*node).linked = false;
         }
     }
-}
-
-impl WaitQueue {
-    pub const fn new() -> Self {
-        Self { list: SpinLock::new(Rank::WaitQueue, List { first: ptr::null_mut(), last: ptr::null_mut() }) }
-    }
 
     /// Wakes one exclusive waiter, and all others in front of it.
+    #[inline]
     pub fn wake_one(&self) {
         self.wake(1);
     }
 
     /// [`WaitQueue::wake_one`] from within [`Notify::notify`], where another queue is locked. Queues that tell each other so are in an order
     /// without circles, which is the caller's to see to.
+    #[inline]
     pub fn wake_one_inside(&self) {
-        self.wake_linked(self.list.lock_inside(), 1);
+        if !self.is_empty() {
+            self.wake_linked(self.list.lock_inside(), 1);
+        }
     }
 
     /// [`WaitQueue::wake_all`] in the same place.
+    #[inline]
     pub fn wake_all_inside(&self) {
-        self.wake_linked(self.list.lock_inside(), usize::MAX);
+        if !self.is_empty() {
+            self.wake_linked(self.list.lock_inside(), usize::MAX);
+        }
     }
 
     /// Wakes up to `count` exclusive waiters; answers how many waiters it woke.
@@ -130,6 +138,7 @@ impl WaitQueue {
     }
 
     /// Wakes every waiter.
+    #[inline]
     pub fn wake_all(&self) {
         self.wake(usize::MAX);
     }
@@ -137,16 +146,18 @@ impl WaitQueue {
     /// Whether nobody waits. A look without the lock, ordered after the caller's change of the condition.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        core::sync::atomic::fence(Ordering::SeqCst);
-        self.list.lock().first.is_null()
+        fence(Ordering::SeqCst);
+        self.first.load(Ordering::Relaxed).is_null()
     }
 
+    #[inline]
     fn wake(&self, exclusive: usize) -> usize {
-        self.wake_linked(self.list.lock(), exclusive)
+        if self.is_empty() { 0 } else { self.wake_linked(self.list.lock(), exclusive) }
     }
 
-    fn wake_linked(&self, mut list: SpinGuard<'_, List, InterruptsOff>, mut exclusive: usize) -> usize {
-        let mut node = list.first;
+    #[inline(never)]
+    fn wake_linked(&self, mut list: SpinGuard<'_, Last, InterruptsOff>, mut exclusive: usize) -> usize {
+        let mut node = self.first.load(Ordering::Relaxed);
         let mut woken = 0;
         while !node.is_null() && exclusive > 0 {
             // SAFETY: linked nodes are alive while the lock is held.
@@ -154,21 +165,21 @@ impl WaitQueue {
                 let next = (*node).next;
                 exclusive -= usize::from((*node).exclusive);
                 woken += 1;
-                Self::wake_node(&mut list, node);
+                self.wake_node(&mut list, node);
                 node = next;
             }
         }
         woken
     }
 
-    unsafe fn wake_node(list: &mut SpinGuard<'_, List, InterruptsOff>, node: *mut Node) {
+    unsafe fn wake_node(&self, last: &mut Last, node: *mut Node) {
         // SAFETY: the caller gives a linked node under the lock. A thread's node is unlinked *before* `woken` is
         // published; its thread cannot leave before it has taken this lock.
         unsafe {
             match &(*node).target {
                 Target::Thread(thread) => {
                     let thread = *thread;
-                    list.remove(node);
+                    self.remove(last, node);
                     (*node).woken.store(true, Ordering::Release);
                     ambient::wake(thread.as_ref());
                 }
@@ -254,7 +265,9 @@ impl WaitQueue {
     pub(crate) fn attach(&self, node: Pin<&mut Node>) {
         let mut list = self.list.lock();
         // SAFETY: pinned, not linked yet, and unlinked by its owner before it is dropped.
-        unsafe { list.append(Pin::get_unchecked_mut(node)) };
+        unsafe { self.append(&mut list, Pin::get_unchecked_mut(node)) };
+        drop(list);
+        fence(Ordering::SeqCst);
     }
 
     /// Unlinks a node if it is linked.
@@ -264,7 +277,7 @@ impl WaitQueue {
         unsafe {
             let node = Pin::get_unchecked_mut(node);
             if node.linked {
-                list.remove(node);
+                self.remove(&mut list, node);
             }
         }
     }
@@ -301,9 +314,11 @@ impl Waiter<'_> {
             let node: *mut Node = Pin::get_unchecked_mut(self.as_mut().node());
             if !(*node).linked {
                 (*node).woken.store(false, Ordering::Relaxed);
-                list.append(node);
+                self.queue.append(&mut list, node);
             }
         }
+        drop(list);
+        fence(Ordering::SeqCst);
     }
 
     /// True where a waker had unlinked the node already.

@@ -1,8 +1,9 @@
 //! From a number to its handler, through both doors.
+use crate::handler::Packed;
 use crate::table;
 use abi::{Errno, PtRegs};
 use task::life::Door;
-use task::{Answer, Failure, Task};
+use task::{Answer, Task};
 use trap::UserContext;
 
 /// Serves the system call that `context` holds, and leaves its answer in RAX. An interrupted call's restart is kept with the
@@ -20,11 +21,10 @@ pub fn dispatch(task: &Task, context: &mut UserContext, door: Door) {
 }
 
 #[inline(always)]
-fn finish(task: &Task, context: &mut UserContext, answer: Answer) {
-    match answer {
-        Ok(value) => context.rax = value as u64,
-        Err(Failure::Errno(errno)) => context.rax = errno.to_return_value() as u64,
-        Err(Failure::Interrupted(restart)) => task.interrupted(context, restart),
+fn finish(task: &Task, context: &mut UserContext, answer: Packed) {
+    match answer.unpack() {
+        Ok(value) => context.rax = value,
+        Err(restart) => task.interrupted(context, restart),
     }
 }
 
@@ -32,7 +32,7 @@ fn finish(task: &Task, context: &mut UserContext, answer: Answer) {
 /// are unharmed but for RAX.
 #[cold]
 #[inline(never)]
-fn through_32_bit_door(task: &Task, context: &mut UserContext) -> Answer {
+fn through_32_bit_door(task: &Task, context: &mut UserContext) -> Packed {
     let number = context.rax & 0xffff_ffff;
     context.original_rax = number;
     let saved = *context;
@@ -52,6 +52,6 @@ fn through_32_bit_door(task: &Task, context: &mut UserContext) -> Answer {
 }
 
 /// A call that is not there.
-pub(crate) fn missing(_: &Task, _: &mut UserContext) -> Answer {
-    Err(Errno::ENOSYS.into())
+pub(crate) fn missing(_: &Task, _: &mut UserContext) -> Packed {
+    Answer::Err(Errno::ENOSYS.into()).into()
 }

@@ -32,6 +32,7 @@ mod process_control;
 mod process_files;
 mod resources;
 mod scheduling;
+mod select;
 mod signal_files;
 mod signals;
 mod storage;

@@ -1,16 +1,16 @@
 //! The table.
 use crate::dispatch::missing;
-use crate::handler::Handler;
+use crate::handler::{Handler, Packed};
 use crate::{
     attributes, credentials, descriptors, epoll, execute, files, futex, locks, memory_calls as memory, other_memory,
-    paths, pipes, poll, process, process_control, process_files, resources, scheduling, signal_files, signals, storage,
-    system, time_calls as time, timer_files, timers, times, vectors,
+    paths, pipes, poll, process, process_control, process_files, resources, scheduling, select, signal_files, signals,
+    storage, system, time_calls as time, timer_files, timers, times, vectors,
 };
 use abi::raw::general as numbers;
-use task::{Answer, Task};
+use task::Task;
 use trap::UserContext;
 
-type Function = fn(&Task, &mut UserContext) -> Answer;
+type Function = fn(&Task, &mut UserContext) -> Packed;
 
 /// One system call.
 #[derive(Clone, Copy)]
@@ -27,11 +27,11 @@ macro_rules! rows {
         static ROWS: &[Row] = &[$(Row {
             number: number!($name),
             name: stringify!($name),
-            function: |task, context| Handler::call(&$handler, task, context),
+            function: |task, context| Handler::call(&$handler, task, context).into(),
         },)*];
 
         /// The calls of the 32-bit door: those whose arguments have the same layout in both worlds.
-        static COMPATIBLE: &[(i32, Function)] = &[$((compatible!($compatible), |task, context| Handler::call(&$handler, task, context)),)*];
+        static COMPATIBLE: &[(i32, Function)] = &[$((compatible!($compatible), |task, context| Handler::call(&$handler, task, context).into()),)*];
     };
 }
 
@@ -221,8 +221,8 @@ rows! {
     eventfd2 328 => pipes::eventfd2;
     poll 168 => poll::poll;
     ppoll - => poll::ppoll;
-    select - => poll::select;
-    pselect6 - => poll::pselect6;
+    select - => select::select;
+    pselect6 - => select::pselect6;
 
     newfstatat - => paths::newfstatat;
     stat - => paths::stat;

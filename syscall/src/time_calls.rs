@@ -85,10 +85,10 @@ impl ClockId {
 
     fn read(&self) -> time::Timespec {
         match self {
-            Self::Real | Self::RealCoarse | Self::RealAlarm => scheduler::realtime(),
-            Self::Monotonic | Self::Raw | Self::MonotonicCoarse | Self::MonotonicAlarm => {
-                time::Timespec::from_ns(sync::now())
-            }
+            Self::Real | Self::RealAlarm => scheduler::realtime(),
+            Self::RealCoarse => scheduler::realtime_coarse(),
+            Self::MonotonicCoarse => scheduler::monotonic_coarse(),
+            Self::Monotonic | Self::Raw | Self::MonotonicAlarm => time::Timespec::from_ns(sync::now()),
             Self::Atomic => scheduler::realtime().saturating_add(atomic_offset()),
             Self::Process(process, portion) => time::Timespec::from_ns(portion.of(usage::of_process(process))),
             Self::Thread(task, portion) => time::Timespec::from_ns(portion.of(usage::of_thread(task))),

@@ -98,9 +98,8 @@ impl TimerState {
     }
 
     /// How it stands: time left, and period.
-    fn setting(&self) -> Itimerspec {
-        let state = self.state.lock();
-        let now = self.now(&state);
+    fn setting(&self, state: &State) -> Itimerspec {
+        let now = self.now(state);
         let mut interval = state.interval;
         interval.expire(now);
         Itimerspec { interval: to_user(state.interval.period()), value: to_user(interval.remaining(now)) }
@@ -251,9 +250,10 @@ pub fn timerfd_settime(
         return Err(Errno::EINVAL);
     }
     let (value, period) = (length(new.value)?, length(new.interval)?);
+    let old = old.non_null();
     let before = with_timer(task, fd, |timer| {
-        let before = timer.setting();
         let mut state = timer.state.lock();
+        let before = old.map(|_| timer.setting(&state));
         let absolute = flags & TFD_TIMER_ABSTIME != 0;
         (state.absolute, state.expired, state.cancelled) = (absolute, false, false);
         state.cancels = absolute && timer.clock == Clock::Real && flags & TFD_TIMER_CANCEL_ON_SET != 0;
@@ -263,10 +263,10 @@ pub fn timerfd_settime(
         timer.arm(&state);
         Ok(before)
     })?;
-    old.non_null().map_or(Ok(()), |old| old.write(&before))
+    old.zip(before).map_or(Ok(()), |(old, before)| old.write(&before))
 }
 
 pub fn timerfd_gettime(task: &Task, fd: Fd, place: UserPtr<Itimerspec>) -> Result<(), Errno> {
-    let setting = with_timer(task, fd, |timer| Ok(timer.setting()))?;
+    let setting = with_timer(task, fd, |timer| Ok(timer.setting(&timer.state.lock())))?;
     place.write(&setting)
 }

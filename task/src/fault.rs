@@ -1,6 +1,6 @@
 //! Faults of user code: what they mean, and the signals that they earn.
 use crate::image::limits_of;
-use crate::shortage;
+use crate::shortage::{self, Holding};
 use crate::signals::{self, Information};
 use crate::table_registers::{self, Outcome};
 use crate::task::Task;
@@ -36,7 +36,7 @@ pub(crate) fn page_fault(task: &Task, context: &UserContext, address: usize, cod
             signals::force(task, SIGBUS, information, Some((address, code.0, vector::PAGE_FAULT)));
         }
         // The program faults again, if it still runs.
-        Err(FaultError::OutOfMemory) => _ = out_of_memory(task),
+        Err(FaultError::OutOfMemory) => _ = out_of_memory(task, Holding::Nothing),
     }
     let _ = context;
 }
@@ -60,8 +60,8 @@ fn segmentation_fault(task: &Task, code: i32, address: usize, error: u64, trap: 
 }
 
 /// No frame is free: the program goes on where memory came back, and ends where it is the one that has to give it back.
-fn out_of_memory(task: &Task) -> bool {
-    let goes_on = shortage::relieve(task);
+fn out_of_memory(task: &Task, holding: Holding) -> bool {
+    let goes_on = shortage::relieve(task, holding);
     if !goes_on {
         crate::exit::exit_group(task, SIGKILL);
     }
@@ -76,7 +76,7 @@ pub fn user_page(address: usize, write: bool) -> bool {
         loop {
             match serve(task, address, access) {
                 Ok(()) => return true,
-                Err(FaultError::OutOfMemory) if out_of_memory(task) => {}
+                Err(FaultError::OutOfMemory) if out_of_memory(task, Holding::Locks) => {}
                 Err(_) => return false,
             }
         }

@@ -11,7 +11,7 @@ use abi::Errno;
 use abi::raw::general::*;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicI32, Ordering};
 use memory::{KernelStack, UserPtr};
 use platform::AddressSpace;
 use sync::{Rank, SpinLock, Thread};
@@ -146,7 +146,7 @@ fn check_flags(flags: u64, arguments: &CloneArguments) -> Result<(), Errno> {
 
 /// What a task needs of the kernel's own memory is not to come out of the reserve.
 fn check_memory() -> Result<(), Errno> {
-    if memory::zones::is_short() { Err(Errno::ENOMEM) } else { Ok(()) }
+    if crate::shortage::has_room() { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 
 /// Memory; RLIMIT_NPROC, which counts threads; the limit for all users together is looked at with the number.
@@ -191,8 +191,9 @@ fn new_process(parent: &Task, pid: Pid, arguments: &CloneArguments) -> Result<Ar
     let process = Process::new(pid, exit_signal, signals, limits);
     process.made_under.store(made_under, Ordering::Relaxed);
     process.made_by.store(parent.tid(), Ordering::Relaxed);
-    let adjustment = parent.process.oom_score_adjustment.load(Ordering::Relaxed);
-    process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
+    let inherit = |to: &AtomicI32, from: &AtomicI32| to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+    inherit(&process.oom_score_adjustment, &parent.process.oom_score_adjustment);
+    inherit(&process.oom_score_least, &parent.process.oom_score_least);
     process.is_detached.store(parent.process.is_detached(), Ordering::Relaxed);
     let dumpable = parent.process.traits.dumpable.load(Ordering::Relaxed);
     process.traits.dumpable.store(dumpable, Ordering::Relaxed);

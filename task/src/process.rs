@@ -55,9 +55,10 @@ pub struct Process {
     pub(crate) children: SpinLock<Usage>,
     /// When it began, in nanoseconds since boot.
     pub started: u64,
-    /// How willingly it is ended for want of memory, from -1000 to 1000 (/proc/PID/oom_score_adj). Kept and inherited; who is
-    /// ended is whoever asks, so far.
+    /// How willingly it is ended for want of memory, from -1000 to 1000 (/proc/PID/oom_score_adj). Inherited; see [`crate::shortage`].
     pub oom_score_adjustment: AtomicI32,
+    /// What somebody with CAP_SYS_RESOURCE set last: others may go back to it.
+    pub oom_score_least: AtomicI32,
 }
 
 impl Process {
@@ -90,6 +91,7 @@ impl Process {
             children: SpinLock::new(Rank::Leaf, Usage::default()),
             started: sync::now(),
             oom_score_adjustment: AtomicI32::new(0),
+            oom_score_least: AtomicI32::new(0),
         }
     }
 

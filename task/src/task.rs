@@ -160,9 +160,14 @@ impl Task {
     /// With the tree locked.
     pub(crate) fn set_tid(&self, tid: Pid) {
         self.tid.store(tid, Ordering::Relaxed);
+        if let Some(thread) = self.thread() {
+            thread.label.set_number(tid);
+        }
     }
 
     pub(crate) fn attach_thread(&self, thread: Arc<Thread>) {
+        thread.label.set_number(self.tid());
+        thread.label.set_name(&self.name());
         let set = self.thread.set(thread);
         debug_assert!(set.is_ok(), "a task has one thread");
     }
@@ -218,7 +223,11 @@ impl Task {
 
     /// Sets the name from up to 15 bytes.
     pub fn set_name(&self, name: &[u8]) {
-        *self.name.lock() = name_from(name);
+        let name = name_from(name);
+        *self.name.lock() = name;
+        if let Some(thread) = self.thread() {
+            thread.label.set_name(&name);
+        }
     }
 
     /// What the last exec left to look at.

@@ -5,9 +5,9 @@
 //! and nearly all cancelled.
 //!
 //! **Model.**
-//! - [`Ratio`] turns counts of one rate into counts of another by a multiplication of 128 bits and a shift, so that no
-//!   interval that a machine can live through overflows. [`Clock`] is a ratio with a base and the offsets of the other
-//!   clocks from the monotonic one; it is also what the vDSO's page ([`vvar`]) holds, so both sides compute with the same code.
+//! - [`Moment`] is an instant as a binary fraction of seconds, which cycles become by one multiplication, and which becomes
+//!   seconds by none. [`Clock`] is a rate and what each clock showed at a base; it is also what the vDSO's page ([`vvar`])
+//!   holds, so both sides compute with the same code.
 //! - Inside the kernel an instant is `u64` nanoseconds of the monotonic clock since boot. [`Timespec`] is what user space
 //!   means; whatever Linux answers with EINVAL is `None` here, and what it saturates saturates.
 //! - [`TimerQueue`] holds high-resolution timers, ordered by deadline; one per CPU. [`TimerWheel`] holds coarse time-outs,
@@ -19,9 +19,9 @@
 //! **Locks.** None; the owner of a queue holds its lock around each call. The queues' methods do not allocate unless they
 //! say so, and callbacks are not made: expired timers are taken out one by one, so the owner may drop its lock in between.
 //!
-//! **Why not** a tree for the timer queue: an implicit heap of four children is a few cache lines for thousands of timers,
-//! and cancelling through the slot's own index costs as little. Why not one structure for both kinds of timer: the wheel
-//! arms in constant time but cannot be exact; the heap is the other way round.
+//! **Why not** a tree or a heap for the timer queue: both cost the logarithm of what is armed, at each of the arming and cancelling
+//! that most timers only ever see. Why not one structure for both kinds of timer: the wheel never moves a timer, but cannot
+//! be exact; the queue is the other way round.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -33,8 +33,8 @@ mod calendar;
 mod clock;
 mod interval;
 mod load_average;
+mod moment;
 mod queue;
-mod ratio;
 mod slots;
 mod timespec;
 pub mod vvar;
@@ -44,8 +44,8 @@ pub use calendar::CivilTime;
 pub use clock::Clock;
 pub use interval::{Interval, Start};
 pub use load_average::{LOAD_PERIOD_TICKS, LoadAverage};
-pub use queue::TimerQueue;
-pub use ratio::Ratio;
+pub use moment::Moment;
+pub use queue::{Room, RoomWanted, TimerQueue};
 pub use slots::TimerId;
 pub use timespec::Timespec;
 pub use wheel::TimerWheel;

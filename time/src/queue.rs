@@ -1,42 +1,78 @@
-//! High-resolution timers: exact deadlines in nanoseconds, one queue per CPU.
+//! High-resolution timers: exact deadlines in nanoseconds, one queue per CPU, constant time however many are armed.
+//!
+//! **Model.** A radix queue. A deadline belongs to the level of the highest digit (of six bits) in which it differs from
+//! `base`, an instant that follows the clock, and there to the bucket of that digit. So all of a level comes before all of
+//! the next, and all of a bucket before all of the next: two bitmaps find the earliest one. When its time has come, a bucket's
+//! timers move to levels below, at last to level 0, where those of a bucket have the same deadline.
+//!
+//! Each bucket knows a bound before which none of its timers is due. It is exact until the timer that it is due to leaves;
+//! from then on it is the bucket's start, and at worst the hardware comes once too early.
+//!
+//! **Bounds on work.** A timer moves down at most once a level, and most are disarmed before. A crowded bucket moves in batches, with
+//! the lock and the interrupt given up in between.
 
-use crate::slots::{Slots, TimerId};
+mod bucket;
+
+use crate::slots::{MoreSlots, Slots, TimerId};
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
+use bucket::{Bucket, COUNT, DIGIT_BITS, Place, level_of, start_of};
 
-/// Children per node of the heap: four neighbours share a cache line or two, and the depth is half of a binary heap's.
-const CHILDREN: usize = 4;
-
-#[derive(Clone, Copy, Debug)]
-struct Armed {
-    deadline: u64,
-    /// Among equal deadlines, who was armed first.
-    sequence: u64,
-    slot: u32,
-}
-
-impl Armed {
-    fn before(&self, other: &Self) -> bool {
-        (self.deadline, self.sequence) < (other.deadline, other.sequence)
-    }
-}
+/// Timers that move down in one go.
+const BATCH: usize = 64;
 
 #[derive(Debug)]
 struct Timer<T> {
-    /// Where in the heap, if armed.
-    place: Option<u32>,
+    /// The bucket, if armed, and the neighbours there.
+    bucket: Option<Place>,
+    previous: Option<u32>,
+    next: Option<u32>,
+    deadline: u64,
     payload: T,
 }
 
 /// Timers that carry a `T`, ordered by deadline. Each is added once (which needs room), then armed and disarmed at will
 /// (which needs none), and released in the end.
 ///
-/// INVARIANT: a timer whose `place` is `Some(i)` is the slot of `heap[i]`, and the heap can hold as many as there are slots.
+/// INVARIANT: `base` is before all deadlines that are armed, as far as they are not in the past, and each armed timer hangs in the
+/// bucket that its deadline and `base` say, but for those in `draining`, the bucket that `base` is in. Bits of the maps are set
+/// for buckets with timers.
 #[derive(Debug)]
 pub struct TimerQueue<T> {
     timers: Slots<Timer<T>>,
-    heap: Vec<Armed>,
-    sequence: u64,
+    buckets: Vec<Bucket>,
+    /// Levels that have timers, and their buckets that do.
+    levels: u16,
+    pending: [u64; bucket::LEVELS],
+    draining: Option<Place>,
+    base: u64,
+    armed: usize,
+}
+
+/// How much room a full queue wants.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomWanted {
+    present: usize,
+    more: usize,
+}
+
+/// Room for more timers, made without the lock.
+#[derive(Debug)]
+pub struct Room<T> {
+    timers: MoreSlots<Timer<T>>,
+    buckets: Vec<Bucket>,
+}
+
+impl<T> Room<T> {
+    /// Allocates.
+    pub fn new(wanted: RoomWanted) -> Result<Self, TryReserveError> {
+        let mut buckets = Vec::new();
+        if wanted.present == 0 {
+            buckets.try_reserve_exact(COUNT)?;
+            buckets.resize(COUNT, Bucket::EMPTY);
+        }
+        Ok(Self { timers: MoreSlots::new(wanted.present, wanted.more)?, buckets })
+    }
 }
 
 impl<T> Default for TimerQueue<T> {
@@ -48,40 +84,39 @@ impl<T> Default for TimerQueue<T> {
 impl<T> TimerQueue<T> {
     #[must_use]
     pub const fn new() -> Self {
-        Self { timers: Slots::new(), heap: Vec::new(), sequence: 0 }
+        Self {
+            timers: Slots::new(),
+            buckets: Vec::new(),
+            levels: 0,
+            pending: [0; bucket::LEVELS],
+            draining: None,
+            base: 0,
+            armed: 0,
+        }
     }
 
-    /// Makes room for `more` timers. Allocates: for queues not yet under a lock that forbids it.
-    pub fn try_reserve(&mut self, more: usize) -> Result<(), TryReserveError> {
-        self.timers.try_reserve(more)?;
-        self.heap.try_reserve(self.timers.capacity().saturating_sub(self.heap.len()))
-    }
-
-    /// How much room to ask for if the queue is full: make a new queue, `try_reserve` that much without the lock, and hand
-    /// it to [`TimerQueue::move_into`] under the lock.
+    /// How much room to make if the queue is full, without the lock, for [`TimerQueue::grow`].
     #[must_use]
-    pub fn room_wanted(&self) -> Option<usize> {
-        self.timers.is_full().then(|| (self.timers.capacity() * 2).max(64))
+    pub fn room_wanted(&self) -> Option<RoomWanted> {
+        let present = self.timers.capacity();
+        self.timers.is_full().then(|| RoomWanted { present, more: (present / 8).max(1) })
     }
 
-    /// Moves all timers into the empty queue `roomier`, which becomes this one; if it is not empty or not roomier, nothing
-    /// happens. What is left in `roomier` is the old memory, to be dropped without the lock. Does not allocate.
-    pub fn move_into(&mut self, roomier: &mut Self) {
-        let fits =
-            roomier.timers.capacity() >= self.timers.capacity() && roomier.heap.capacity() >= self.heap.capacity();
-        if fits && roomier.timers.used() == 0 && roomier.heap.is_empty() {
-            self.timers.move_into(&mut roomier.timers);
-            roomier.heap.append(&mut self.heap);
-            core::mem::swap(&mut self.heap, &mut roomier.heap);
+    /// Takes room in, unless the queue has grown meanwhile. What is left in it is old memory, to be dropped without the lock. Does
+    /// not allocate.
+    pub fn grow(&mut self, room: &mut Room<T>) {
+        if self.buckets.is_empty() {
+            core::mem::swap(&mut self.buckets, &mut room.buckets);
+        }
+        if !self.buckets.is_empty() {
+            self.timers.grow(&mut room.timers);
         }
     }
 
     /// Adds a timer, not armed. Hands the payload back if there is no room. Does not allocate.
     pub fn add(&mut self, payload: T) -> Result<TimerId, T> {
-        if self.heap.capacity() <= self.timers.used() {
-            return Err(payload);
-        }
-        self.timers.insert(Timer { place: None, payload }).map_err(|timer| timer.payload)
+        let timer = Timer { bucket: None, previous: None, next: None, deadline: 0, payload };
+        self.timers.insert(timer).map_err(|timer| timer.payload)
     }
 
     /// Removes a timer, armed or not, with what it carried.
@@ -90,128 +125,149 @@ impl<T> TimerQueue<T> {
         self.timers.remove(id).map(|timer| timer.payload)
     }
 
-    /// Arms a timer, or changes its deadline. Whether it is now the first, so that the hardware must be told.
-    /// A released timer's name does nothing.
-    pub fn arm(&mut self, id: TimerId, deadline: u64) -> bool {
-        let Some(timer) = self.timers.get(id) else {
-            return false;
-        };
-        let place = match timer.place {
-            Some(place) => place as usize,
-            None => self.heap.len(),
-        };
-        let sequence = self.sequence;
-        self.sequence = self.sequence.wrapping_add(1);
-        let armed = Armed { deadline, sequence, slot: id.index };
-        match self.heap.get_mut(place) {
-            Some(entry) => *entry = armed,
-            // There is capacity, by the invariant.
-            None => self.heap.push(armed),
-        }
-        self.settle(place) == 0
+    /// Arms a timer, or changes its deadline; the hardware must be told if it would come later. A released timer's name does nothing.
+    pub fn arm(&mut self, id: TimerId, deadline: u64) {
+        self.disarm(id);
+        let Some(timer) = self.timers.get_mut(id) else { return };
+        timer.deadline = deadline;
+        self.armed += 1;
+        self.link(id.index, deadline);
     }
 
     /// Disarms a timer; whether it was armed.
     pub fn disarm(&mut self, id: TimerId) -> bool {
-        let place = self.timers.get_mut(id).and_then(|timer| timer.place.take());
-        if let Some(place) = place {
-            self.take_out(place as usize);
+        let armed = self.timers.get(id).is_some_and(|timer| timer.bucket.is_some());
+        if armed {
+            self.unlink(id.index);
+            self.armed -= 1;
         }
-        place.is_some()
+        armed
     }
 
     /// The deadline that a timer is armed for.
     #[must_use]
     pub fn deadline(&self, id: TimerId) -> Option<u64> {
-        let place = self.timers.get(id)?.place?;
-        self.heap.get(place as usize).map(|armed| armed.deadline)
+        self.timers.get(id).filter(|timer| timer.bucket.is_some()).map(|timer| timer.deadline)
     }
 
-    /// The earliest deadline.
+    /// The earliest deadline, or an instant before it at which the queue wants to be looked at.
     #[inline]
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        self.heap.first().map(|first| first.deadline)
+        if self.draining.is_some() {
+            return Some(self.base);
+        }
+        self.earliest().map(|place| self.bucket(place).bound)
     }
 
     /// Disarms the first timer whose deadline is not after `now`, and says which, when it was due, and what it carries.
-    /// Call until there are no more; the lock may be dropped in between.
+    /// Call until there are no more; the lock may be dropped in between. Where many are due at about the same time it may say that there
+    /// are no more while [`TimerQueue::next_deadline`] still says that there are.
     pub fn pop_expired(&mut self, now: u64) -> Option<(TimerId, u64, &mut T)> {
-        let first = *self.heap.first()?;
-        if first.deadline > now {
-            return None;
-        }
-        self.take_out(0);
-        let (id, timer) = self.timers.at(first.slot)?;
-        timer.place = None;
-        Some((id, first.deadline, &mut timer.payload))
+        let index = loop {
+            if !self.drain() {
+                return None;
+            }
+            let place = self.earliest();
+            let Some(place) = place.filter(|&place| start_of(place, self.base) <= now) else {
+                // No timer's place changes: none is in a bucket that has begun.
+                self.base = self.base.max(now);
+                return None;
+            };
+            let bucket = *self.bucket(place);
+            if place.level() == 0 {
+                self.base = start_of(place, self.base);
+                break bucket.first?;
+            }
+            self.base = bucket.bound.min(now);
+            self.draining = Some(place);
+        };
+        self.unlink(index);
+        self.armed -= 1;
+        self.timers.at(index).map(|(id, timer)| (id, timer.deadline, &mut timer.payload))
     }
 
     /// Timers that are armed.
     #[must_use]
     pub fn armed(&self) -> usize {
-        self.heap.len()
+        self.armed
     }
 
-    /// Visits all armed timers in no particular order (`/proc/timer_list`).
-    pub fn for_each(&mut self, mut visit: impl FnMut(u64, &T)) {
-        for armed in &self.heap {
-            if let Some((_, timer)) = self.timers.at(armed.slot) {
-                visit(armed.deadline, &timer.payload);
+    /// Moves the timers of the bucket that `base` is in to where they belong. False where there are more.
+    fn drain(&mut self) -> bool {
+        let Some(place) = self.draining else { return true };
+        for _ in 0..BATCH {
+            let Some(index) = self.bucket(place).first else { break };
+            let deadline = self.unlink(index);
+            self.link(index, deadline);
+        }
+        self.draining.is_none()
+    }
+
+    /// The earliest bucket that has timers.
+    #[inline]
+    fn earliest(&self) -> Option<Place> {
+        let level = self.levels.trailing_zeros() as usize;
+        let pending = self.pending.get(level)?;
+        Some(Place::new(level, pending.trailing_zeros() as usize))
+    }
+
+    #[inline]
+    fn bucket(&self, place: Place) -> &Bucket {
+        &self.buckets[place.index()]
+    }
+
+    /// Hangs a timer into the bucket for its deadline, or for now if that has passed.
+    fn link(&mut self, index: u32, deadline: u64) {
+        let due = deadline.max(self.base);
+        let level = level_of(due, self.base);
+        let place = Place::new(level, (due >> (DIGIT_BITS * level as u32)) as usize % bucket::BUCKETS);
+        let bucket = &mut self.buckets[place.index()];
+        let last = bucket.last.replace(index);
+        bucket.bound = if last.is_some() { bucket.bound.min(due) } else { due };
+        if last.is_none() {
+            bucket.first = Some(index);
+            self.levels |= 1 << level;
+            self.pending[level] |= 1 << place.digit();
+        }
+        if let Some((_, timer)) = self.timers.at(index) {
+            (timer.bucket, timer.previous, timer.next) = (Some(place), last, None);
+        }
+        if let Some((_, last)) = last.and_then(|last| self.timers.at(last)) {
+            last.next = Some(index);
+        }
+    }
+
+    /// Takes an armed timer out of its bucket; answers its deadline.
+    fn unlink(&mut self, index: u32) -> u64 {
+        let Some((_, timer)) = self.timers.at(index) else { return 0 };
+        let Some(place) = timer.bucket.take() else { return 0 };
+        let (previous, next, deadline) = (timer.previous, timer.next, timer.deadline);
+        if let Some((_, previous)) = previous.and_then(|previous| self.timers.at(previous)) {
+            previous.next = next;
+        }
+        if let Some((_, next)) = next.and_then(|next| self.timers.at(next)) {
+            next.previous = previous;
+        }
+        let bucket = &mut self.buckets[place.index()];
+        if previous.is_none() {
+            bucket.first = next;
+        }
+        if next.is_none() {
+            bucket.last = previous;
+        }
+        if bucket.first.is_none() {
+            if self.draining == Some(place) {
+                self.draining = None;
             }
-        }
-    }
-
-    fn take_out(&mut self, place: usize) {
-        self.heap.swap_remove(place);
-        if place < self.heap.len() {
-            self.settle(place);
-        }
-    }
-
-    /// Moves the entry at `place` up or down to where it belongs, and says where that is.
-    fn settle(&mut self, place: usize) -> usize {
-        let entry = self.heap[place];
-        let hole = self.sift_up(place, &entry);
-        let hole = if hole == place { self.sift_down(place, &entry) } else { hole };
-        self.put(hole, entry);
-        hole
-    }
-
-    fn sift_up(&mut self, mut hole: usize, entry: &Armed) -> usize {
-        while hole > 0 {
-            let parent = (hole - 1) / CHILDREN;
-            let above = self.heap[parent];
-            if !entry.before(&above) {
-                break;
+            let pending = &mut self.pending[place.level()];
+            *pending &= !(1 << place.digit());
+            if *pending == 0 {
+                self.levels &= !(1 << place.level());
             }
-            self.put(hole, above);
-            hole = parent;
+        } else if bucket.bound == deadline {
+            bucket.bound = start_of(place, self.base).max(self.base);
         }
-        hole
-    }
-
-    fn sift_down(&mut self, mut hole: usize, entry: &Armed) -> usize {
-        loop {
-            let first = hole * CHILDREN + 1;
-            let last = (first + CHILDREN).min(self.heap.len());
-            let children = first.min(last)..last;
-            let Some(child) = children.reduce(|a, b| if self.heap[b].before(&self.heap[a]) { b } else { a }) else {
-                return hole;
-            };
-            let below = self.heap[child];
-            if !below.before(entry) {
-                return hole;
-            }
-            self.put(hole, below);
-            hole = child;
-        }
-    }
-
-    fn put(&mut self, place: usize, entry: Armed) {
-        self.heap[place] = entry;
-        if let Some((_, timer)) = self.timers.at(entry.slot) {
-            timer.place = Some(place as u32);
-        }
+        deadline
     }
 }

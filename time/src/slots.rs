@@ -22,94 +22,135 @@ enum State<S> {
     Used(S),
 }
 
+/// Slots of a chunk: memory is found in small pieces, and slots never move.
+const CHUNK: usize = 64;
+
+type Chunk<S> = Vec<Slot<S>>;
+
 #[derive(Debug)]
 pub(crate) struct Slots<S> {
-    slots: Vec<Slot<S>>,
+    /// Each with room for [`CHUNK`]; all full up to `made`.
+    chunks: Vec<Chunk<S>>,
+    /// Slots that have been used before.
+    made: usize,
     free: Option<u32>,
-    used: usize,
+}
+
+/// What full slots want: made without a lock, and taken in under it.
+#[derive(Debug)]
+pub(crate) struct MoreSlots<S> {
+    chunks: Vec<Chunk<S>>,
+}
+
+impl<S> MoreSlots<S> {
+    /// Room for `more` slots beside `present` ones. Allocates.
+    pub fn new(present: usize, more: usize) -> Result<Self, TryReserveError> {
+        let (present, more) = (present.div_ceil(CHUNK), more.div_ceil(CHUNK));
+        let mut chunks = Vec::new();
+        chunks.try_reserve_exact(present + more)?;
+        for _ in 0..more {
+            let mut chunk = Vec::new();
+            chunk.try_reserve_exact(CHUNK)?;
+            chunks.push(chunk);
+        }
+        Ok(Self { chunks })
+    }
 }
 
 impl<S> Slots<S> {
     pub const fn new() -> Self {
-        Self { slots: Vec::new(), free: None, used: 0 }
+        Self { chunks: Vec::new(), made: 0, free: None }
     }
 
     pub fn capacity(&self) -> usize {
-        self.slots.capacity()
-    }
-
-    pub fn used(&self) -> usize {
-        self.used
+        self.chunks.len() * CHUNK
     }
 
     /// Whether the next insertion would find no room.
     pub fn is_full(&self) -> bool {
-        self.free.is_none() && self.slots.len() == self.slots.capacity()
+        self.free.is_none() && self.made == self.capacity()
     }
 
     /// Makes room for `more` insertions. Allocates.
     pub fn try_reserve(&mut self, more: usize) -> Result<(), TryReserveError> {
-        let spare = self.slots.len() - self.used;
-        self.slots.try_reserve(more.saturating_sub(spare))
+        self.grow(&mut MoreSlots::new(self.capacity(), more)?);
+        Ok(())
     }
 
-    /// Moves into the `roomier` vacant slots, if they are; the old memory is left in their place. Does not allocate.
-    pub fn move_into(&mut self, roomier: &mut Self) {
-        if roomier.slots.is_empty() && roomier.slots.capacity() >= self.slots.len() {
-            roomier.slots.append(&mut self.slots);
-            core::mem::swap(&mut self.slots, &mut roomier.slots);
+    /// Takes more slots in, unless they were made for fewer than there are; the old memory is left in their place. Does not allocate.
+    pub fn grow(&mut self, more: &mut MoreSlots<S>) {
+        let present = self.chunks.len();
+        if more.chunks.capacity() >= present + more.chunks.len() {
+            more.chunks.append(&mut self.chunks);
+            more.chunks.rotate_right(present);
+            core::mem::swap(&mut self.chunks, &mut more.chunks);
         }
+    }
+
+    #[inline]
+    fn slot(&self, index: u32) -> Option<&Slot<S>> {
+        self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)
+    }
+
+    #[inline]
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<S>> {
+        self.chunks.get_mut(index as usize / CHUNK)?.get_mut(index as usize % CHUNK)
     }
 
     /// Does not allocate: hands the state back if there is no room.
     pub fn insert(&mut self, state: S) -> Result<TimerId, S> {
-        if self.is_full() || self.slots.len() >= u32::MAX as usize - 1 {
+        if self.is_full() || self.made >= u32::MAX as usize - 1 {
             return Err(state);
         }
-        self.used += 1;
         let Some(index) = self.free else {
-            let index = self.slots.len() as u32;
-            self.slots.push(Slot { generation: 0, state: State::Used(state) });
+            let index = self.made as u32;
+            let Some(chunk) = self.chunks.get_mut(self.made / CHUNK) else { return Err(state) };
+            chunk.push(Slot { generation: 0, state: State::Used(state) });
+            self.made += 1;
             return Ok(TimerId { index, generation: 0 });
         };
-        let slot = &mut self.slots[index as usize];
-        if let State::Free { next } = slot.state {
-            self.free = next;
-        }
-        slot.state = State::Used(state);
-        Ok(TimerId { index, generation: slot.generation })
+        let Some(slot) = self.slot_mut(index) else { return Err(state) };
+        let State::Free { next } = core::mem::replace(&mut slot.state, State::Used(state)) else {
+            unreachable!("a slot in the list of free ones is free");
+        };
+        let generation = slot.generation;
+        self.free = next;
+        Ok(TimerId { index, generation })
     }
 
     pub fn remove(&mut self, id: TimerId) -> Option<S> {
         self.get(id)?;
-        let slot = &mut self.slots[id.index as usize];
+        let free = State::Free { next: self.free };
+        let slot = self.slot_mut(id.index)?;
         slot.generation = slot.generation.wrapping_add(1);
-        let freed = core::mem::replace(&mut slot.state, State::Free { next: self.free });
+        let freed = core::mem::replace(&mut slot.state, free);
         self.free = Some(id.index);
-        self.used -= 1;
         match freed {
             State::Used(state) => Some(state),
             State::Free { .. } => None,
         }
     }
 
+    #[inline]
     pub fn get(&self, id: TimerId) -> Option<&S> {
-        match self.slots.get(id.index as usize) {
+        match self.slot(id.index) {
             Some(Slot { generation, state: State::Used(state) }) if *generation == id.generation => Some(state),
             _ => None,
         }
     }
 
+    #[inline]
     pub fn get_mut(&mut self, id: TimerId) -> Option<&mut S> {
-        match self.slots.get_mut(id.index as usize) {
+        match self.slot_mut(id.index) {
             Some(Slot { generation, state: State::Used(state) }) if *generation == id.generation => Some(state),
             _ => None,
         }
     }
 
     /// The state in a slot that is known to be used, and its name.
+    #[inline]
     pub fn at(&mut self, index: u32) -> Option<(TimerId, &mut S)> {
-        match self.slots.get_mut(index as usize) {
+        match self.slot_mut(index) {
             Some(Slot { generation, state: State::Used(state) }) => {
                 Some((TimerId { index, generation: *generation }, state))
             }

@@ -1,7 +1,6 @@
 //! Seconds and nanoseconds as user space writes them (`timespec(3type)`).
 
 use crate::NANOSECONDS_PER_SECOND;
-use core::hint::cold_path;
 
 const NANOSECONDS: u32 = NANOSECONDS_PER_SECOND as u32;
 
@@ -62,13 +61,10 @@ impl Timespec {
         Self { seconds, nanoseconds: (ns % NANOSECONDS_PER_SECOND) as u32 }
     }
 
-    /// For words read from memory that may be torn: whatever they say, the nanoseconds end up in range.
+    /// Of nanoseconds that are below a thousand million.
     #[inline]
-    pub(crate) const fn wrapped(seconds: i64, nanoseconds: u32) -> Self {
-        if nanoseconds >= NANOSECONDS {
-            cold_path();
-            return Self { seconds, nanoseconds: 0 };
-        }
+    pub(crate) const fn from_second(seconds: i64, nanoseconds: u32) -> Self {
+        debug_assert!(nanoseconds < NANOSECONDS);
         Self { seconds, nanoseconds }
     }
 
@@ -161,22 +157,6 @@ impl Timespec {
         }
     }
 
-    /// Adds `ns` nanoseconds: `self.saturating_add(Self::from_ns(ns))` without words of 128 bits.
-    #[inline]
-    #[must_use]
-    pub const fn saturating_add_ns(self, ns: u64) -> Self {
-        let Some(total) = ns.checked_add(self.nanoseconds as u64) else {
-            cold_path();
-            return self.saturating_add(Self::from_ns(ns));
-        };
-        // No overflow in the cast: 64 bits of nanoseconds are far fewer seconds.
-        let Some(seconds) = self.seconds.checked_add((total / NANOSECONDS_PER_SECOND) as i64) else {
-            cold_path();
-            return Self::MAX;
-        };
-        Self { seconds, nanoseconds: (total % NANOSECONDS_PER_SECOND) as u32 }
-    }
-
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         match self.checked_sub(other) {
@@ -228,16 +208,6 @@ mod tests {
             prop_assert_eq!(exact(left.saturating_add(right)), bounded(exact(left) + exact(right)));
             prop_assert_eq!(exact(left.saturating_sub(right)), bounded(exact(left) - exact(right)));
             prop_assert_eq!(left.cmp(&right), exact(left).cmp(&exact(right)));
-        }
-
-        #[test]
-        fn adding_nanoseconds_is_adding_a_time(
-            seconds in prop_oneof![any::<i64>(), i64::MAX - 20_000_000_000..=i64::MAX],
-            nanoseconds in 0..NANOSECONDS,
-            ns in prop_oneof![any::<u64>(), u64::MAX - 2_000_000_000..=u64::MAX],
-        ) {
-            let time = Timespec { seconds, nanoseconds };
-            prop_assert_eq!(time.saturating_add_ns(ns), time.saturating_add(Timespec::from_ns(ns)));
         }
     }
 }

@@ -2,25 +2,28 @@
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use time::{TimerId, TimerQueue, TimerWheel};
+use time::{Room, TimerId, TimerQueue, TimerWheel};
+
+/// Makes more room if there is none left.
+fn make_room<T>(queue: &mut TimerQueue<T>) {
+    if let Some(wanted) = queue.room_wanted() {
+        queue.grow(&mut Room::new(wanted).unwrap());
+    }
+}
 
 #[test]
 fn a_queue_without_room_says_so_and_moves_into_a_roomier_one() {
     let mut queue = TimerQueue::new();
     assert_eq!(queue.add('a'), Err('a'));
-    let mut roomier = TimerQueue::new();
-    roomier.try_reserve(queue.room_wanted().unwrap()).unwrap();
-    queue.move_into(&mut roomier);
+    make_room(&mut queue);
     let first = queue.add('a').unwrap();
-    assert!(queue.arm(first, 9));
+    queue.arm(first, 9);
     let mut count = 1;
     while queue.add('b').is_ok() {
         count += 1;
     }
     assert!(count >= 64);
-    let mut roomier = TimerQueue::new();
-    roomier.try_reserve(queue.room_wanted().unwrap()).unwrap();
-    queue.move_into(&mut roomier);
+    make_room(&mut queue);
     assert!(queue.add('c').is_ok());
     assert_eq!(queue.deadline(first), Some(9));
     assert_eq!(queue.pop_expired(9).map(|(id, due, payload)| (id, due, *payload)), Some((first, 9, 'a')));
@@ -29,21 +32,22 @@ fn a_queue_without_room_says_so_and_moves_into_a_roomier_one() {
 #[test]
 fn names_of_released_timers_do_nothing() {
     let mut queue = TimerQueue::new();
-    queue.try_reserve(1).unwrap();
+    make_room(&mut queue);
     let stale = queue.add(1).unwrap();
     assert_eq!(queue.release(stale), Some(1));
     let fresh = queue.add(2).unwrap();
-    assert!(!queue.arm(stale, 1));
+    queue.arm(stale, 1);
+    assert_eq!(queue.armed(), 0);
     assert_eq!((queue.release(stale), queue.disarm(stale), queue.deadline(stale)), (None, false, None));
-    assert!(queue.arm(fresh, 5));
+    queue.arm(fresh, 5);
     assert_eq!(queue.next_deadline(), Some(5));
 }
 
 #[test]
 fn equal_deadlines_expire_in_the_order_of_arming() {
     let mut queue = TimerQueue::new();
-    queue.try_reserve(100).unwrap();
     for number in 0..100 {
+        make_room(&mut queue);
         let id = queue.add(number).unwrap();
         queue.arm(id, 7);
     }
@@ -52,39 +56,72 @@ fn equal_deadlines_expire_in_the_order_of_arming() {
     }
 }
 
+#[test]
+fn a_crowd_moves_down_in_batches_and_all_expire_in_order() {
+    let mut queue = TimerQueue::new();
+    for number in 0..1000_u64 {
+        make_room(&mut queue);
+        let id = queue.add(number).unwrap();
+        queue.arm(id, 1 << 30 | number * 7919 % 1000);
+    }
+    let (mut looks, mut expired) = (0, Vec::new());
+    while queue.armed() > 0 {
+        let due = queue.next_deadline().unwrap();
+        assert!(due < (1 << 30) + 1000);
+        let mut popped = 0;
+        while let Some((_, due, &mut number)) = queue.pop_expired((1 << 30) + 999) {
+            assert_eq!(due, 1 << 30 | number * 7919 % 1000);
+            expired.push(due);
+            popped += 1;
+        }
+        assert!(popped == 0 || looks >= 1000 / 64, "a look does not move them all");
+        looks += 1;
+    }
+    assert!(expired.is_sorted());
+    assert_eq!(expired.len(), 1000);
+}
+
 proptest! {
     #[test]
-    fn the_queue_agrees_with_a_map(steps in prop::collection::vec((0u8..10, 0usize..40, 0u64..1000), 0..400)) {
+    fn the_queue_agrees_with_a_map(
+        steps in prop::collection::vec((0u8..10, 0usize..40, 0u32..40, any::<u64>()), 0..400), start in prop_oneof![Just(0), 0..u64::MAX / 2],
+    ) {
         let mut queue = TimerQueue::new();
         let mut timers: Vec<Option<TimerId>> = Vec::new();
-        let mut model: BTreeMap<(u64, usize), usize> = BTreeMap::new();
-        let mut now = 0;
-        for (step, (kind, which, value)) in steps.into_iter().enumerate() {
+        // By what counts as the deadline, and the order of arming: the timer and the deadline that was asked for.
+        let mut model: BTreeMap<(u64, usize), (usize, u64)> = BTreeMap::new();
+        let mut now = start;
+        make_room(&mut queue);
+        prop_assert!(queue.pop_expired(now).is_none());
+        for (step, (kind, which, magnitude, value)) in steps.into_iter().enumerate() {
+            let value = value >> (63 - magnitude);
             let chosen = timers.get(which).copied().flatten();
             match (kind, chosen) {
                 (0..=1, _) => {
-                    queue.try_reserve(1).unwrap();
+                    make_room(&mut queue);
                     timers.push(Some(queue.add(timers.len()).unwrap()));
                 }
                 (2..=5, Some(id)) => {
-                    model.retain(|_, &mut timer| timer != which);
-                    model.insert((now + value, step), which);
-                    let first = model.first_key_value().map(|(_, &timer)| timer) == Some(which);
-                    prop_assert_eq!(queue.arm(id, now + value), first);
+                    model.retain(|_, &mut (timer, _)| timer != which);
+                    // Now and then one in the past, which counts as now.
+                    let deadline = if value % 16 == 0 { now.saturating_sub(value) } else { now + value };
+                    model.insert((deadline.max(now), step), (which, deadline));
+                    queue.arm(id, deadline);
+                    prop_assert_eq!(queue.deadline(id), Some(deadline));
                 }
                 (6, Some(id)) => {
                     let before = model.len();
-                    model.retain(|_, &mut timer| timer != which);
+                    model.retain(|_, &mut (timer, _)| timer != which);
                     prop_assert_eq!(queue.disarm(id), model.len() < before);
                 }
                 (7, Some(id)) => {
-                    model.retain(|_, &mut timer| timer != which);
+                    model.retain(|_, &mut (timer, _)| timer != which);
                     prop_assert_eq!(queue.release(id), Some(which));
                     timers[which] = None;
                 }
                 _ => {
                     now += value / 4;
-                    while let Some((&(deadline, _), &timer)) = model.first_key_value().filter(|(key, _)| key.0 <= now) {
+                    while let Some((_, &(timer, deadline))) = model.first_key_value().filter(|(key, _)| key.0 <= now) {
                         model.pop_first();
                         let popped = queue.pop_expired(now).map(|(id, due, payload)| (Some(id), due, *payload));
                         prop_assert_eq!(popped, Some((timers[timer], deadline, timer)));
@@ -93,8 +130,23 @@ proptest! {
                 }
             }
             prop_assert_eq!(queue.armed(), model.len());
-            prop_assert_eq!(queue.next_deadline(), model.first_key_value().map(|(key, _)| key.0));
+            let first = model.first_key_value().map(|(key, _)| key.0);
+            prop_assert_eq!(queue.next_deadline().is_some(), first.is_some());
+            prop_assert!(queue.next_deadline() <= first, "too late");
         }
+        // From one look to the next, as the hardware does it, each timer is found when it is due, after few looks.
+        let mut looks = 0;
+        while let Some(due) = queue.next_deadline() {
+            now = now.max(due);
+            while let Some((_, deadline, &mut number)) = queue.pop_expired(now) {
+                let ((due, _), (timer, asked)) = model.pop_first().unwrap();
+                prop_assert_eq!((number, deadline), (timer, asked));
+                prop_assert_eq!(due.max(start), now, "late");
+            }
+            looks += 1;
+            prop_assert!(looks < 1000);
+        }
+        prop_assert!(model.is_empty());
     }
 
     #[test]

@@ -183,22 +183,13 @@ impl DescriptorTable {
         chunk.files[number as usize % BITS].clone().ok_or(Errno::EBADF)
     }
 
-    /// Hands each of `entries` the file behind the descriptor that `number` names for it (`None`: nothing open), without holding the
-    /// table for long.
-    pub fn get_each<T>(
-        &self,
-        entries: &mut [T],
-        number: impl Fn(&T) -> i32,
-        place: impl Fn(&mut T, Option<Arc<OpenFile>>),
-    ) {
-        for some in entries.chunks_mut(BITS) {
-            let table = self.table.lock();
-            for entry in some {
-                let number = number(entry) as usize;
-                let chunk = table.chunks.get(number / BITS);
-                let file = chunk.and_then(|chunk| chunk.files[number % BITS].clone());
-                place(entry, file);
-            }
+    /// Puts into each of `files` what the next of `numbers` names (`None`: nothing open), under one look at the table.
+    #[inline]
+    pub fn get_many(&self, numbers: impl Iterator<Item = i32>, files: &mut [Option<Arc<OpenFile>>]) {
+        let table = self.table.lock();
+        for (file, number) in files.iter_mut().zip(numbers) {
+            let number = number as usize;
+            *file = table.chunks.get(number / BITS).and_then(|chunk| chunk.files[number % BITS].clone());
         }
     }
 

@@ -24,6 +24,8 @@ pub mod bitmap;
 pub mod blocks;
 pub mod cpu_flags;
 #[cfg(target_os = "none")]
+mod inside;
+#[cfg(target_os = "none")]
 mod memory_tree;
 #[cfg(target_os = "none")]
 mod process;

@@ -24,9 +24,7 @@ pub(crate) fn register(sys: &Arc<Listing>, apic_id: ApicId) -> Result<(), Errno>
     for cpu in 0..scheduler::cpu_count() {
         topology(&*cpus.below(&format!("cpu{cpu}/topology"))?, cpu, apic_id)?;
     }
-    let counts = sys.below("kernel/debug/birgus")?;
-    counts.add("memory", attribute(crate::accounts::show))?;
-    counts.add("stubs", attribute(stubs))
+    crate::inside::register(sys)
 }
 
 /// Identifier of a CPU's local APIC.
@@ -57,9 +55,4 @@ fn sharers(
     let list = move |output: &mut procfs::Output| writeln!(output, "{}", Chosen(scheduler::cpu_count(), shares));
     folder.add(name, attribute(mask))?;
     folder.add(&format!("{name}_list"), attribute(list))
-}
-
-/// What programs asked for that is not there, with how often.
-fn stubs(output: &mut procfs::Output) -> core::fmt::Result {
-    task::stubs().iter().try_for_each(|(name, count)| writeln!(output, "{name} {count}"))
 }

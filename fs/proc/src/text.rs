@@ -35,6 +35,21 @@ impl Output {
         self.bytes.is_empty()
     }
 
+    /// What there is so far.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Takes all away, but not the memory for it.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// ENOMEM where something did not fit.
+    pub fn check(&self) -> Result<(), Errno> {
+        if self.failed { Err(Errno::ENOMEM) } else { Ok(()) }
+    }
+
     /// Whether it ends so.
     pub fn ends_with(&self, end: &[u8]) -> bool {
         self.bytes.ends_with(end)

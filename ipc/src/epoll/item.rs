@@ -2,8 +2,8 @@
 use super::{ALWAYS, Epoll};
 use abi::raw::general::{EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, EPOLLWAKEUP};
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::AtomicBool;
-use sync::{InterruptsOff, Notify, Rank, Registrations, SpinLock};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use sync::{Notify, Registrations};
 
 /// What an item asks for readiness.
 pub trait Source: Send + Sync + Sized + 'static {
@@ -28,7 +28,9 @@ const MANNERS: u32 = EPOLLET | EPOLLONESHOT | EPOLLWAKEUP | EPOLLEXCLUSIVE;
 pub struct Item<S: Source> {
     epoll: Weak<Epoll<S>>,
     pub source: S,
-    interest: SpinLock<Interest, InterruptsOff>,
+    /// The interest; both are read and changed under the ready list's lock, so that they belong together.
+    events: AtomicU32,
+    data: AtomicU64,
     /// On the ready list; changed under its lock.
     pub(super) queued: AtomicBool,
     /// Taken away; changed under the ready list's lock.
@@ -40,14 +42,17 @@ impl<S: Source> Item<S> {
         Self {
             epoll,
             source,
-            interest: SpinLock::new(Rank::Leaf, interest),
+            events: AtomicU32::new(interest.events),
+            data: AtomicU64::new(interest.data),
             queued: AtomicBool::new(false),
             gone: AtomicBool::new(false),
         }
     }
 
-    pub fn interest(&self) -> Interest {
-        *self.interest.lock()
+    /// The interest, as of one moment if the ready list is locked.
+    #[inline]
+    pub(super) fn interest(&self) -> Interest {
+        Interest { events: self.events.load(Ordering::Relaxed), data: self.data.load(Ordering::Relaxed) }
     }
 
     /// The epoll that it belongs to, while there is one.
@@ -55,18 +60,19 @@ impl<S: Source> Item<S> {
         self.epoll.upgrade()
     }
 
+    /// Under the ready list's lock.
     pub(super) fn set_interest(&self, interest: Interest) {
-        *self.interest.lock() = interest;
+        self.events.store(interest.events, Ordering::Relaxed);
+        self.data.store(interest.data, Ordering::Relaxed);
     }
 
-    /// After a one-shot event: nothing, until it is modified.
+    /// After a one-shot event: nothing, until it is modified. Under the ready list's lock.
     pub(super) fn mute(&self) {
-        self.interest.lock().events &= MANNERS;
+        self.events.store(self.events.load(Ordering::Relaxed) & MANNERS, Ordering::Relaxed);
     }
 
-    /// What of `found` is to be reported.
-    pub(super) fn wanted(&self, found: Option<u32>) -> u32 {
-        self.interest().wanted(found)
+    pub(super) fn is_mute(&self) -> bool {
+        self.events.load(Ordering::Relaxed) & !MANNERS == 0
     }
 }
 
@@ -78,18 +84,10 @@ impl Interest {
     }
 }
 
-impl<S: Source> Item<S> {
-    fn is_mute(&self) -> bool {
-        self.interest().events & !MANNERS == 0
-    }
-}
-
 /// What the queues of the source tell. The epoll outlives this: its end leaves the queues first, each under its lock.
 impl<S: Source> Notify for Item<S> {
     fn notify(self: Arc<Self>) {
-        if !self.is_mute()
-            && let Some(epoll) = self.epoll.upgrade()
-        {
+        if let Some(epoll) = self.epoll.upgrade() {
             epoll.tell(&self);
         }
     }

@@ -9,7 +9,7 @@
 //! wait asks again; an edge-triggered one waits to be told; a one-shot one is mute until it is modified.
 //!
 //! **Invariants.** An item is on the ready list at most once (`queued`, changed under the list's lock). It is taken off *before* its source
-//! is asked, so that a change meanwhile puts it back. The list has room for every item, since [`Item::notify`] cannot allocate; an item that was
+//! is asked, so that a change meanwhile puts it back. What an item waits for is read and changed under that lock too. The list has room for every item, since [`Item::notify`] cannot allocate; an item that was
 //! removed while on the list keeps its room until it comes up.
 //!
 //! **Locks.** Items are told under their source's wait queue, with interrupts off: the ready list is a leaf under it, and waiters are woken
@@ -102,10 +102,11 @@ impl<S: Source> Epoll<S> {
     /// Changes what an item waits for. ENOENT; EINVAL for an exclusive one.
     pub fn modify(&self, key: Key, interest: Interest) -> Result<(), Errno> {
         let item = self.entries.lock().get(&key).map(|entry| entry.item.clone()).ok_or(Errno::ENOENT)?;
-        if item.interest().events & EPOLLEXCLUSIVE != 0 {
+        if self.ready.interest(&item).events & EPOLLEXCLUSIVE != 0 {
             return Err(Errno::EINVAL);
         }
-        item.set_interest(interest);
+        // Before the source is asked: whoever changes it afterwards finds the item interested.
+        self.ready.change(&item, |item| item.set_interest(interest));
         self.offer(&item, item.source.poll(None));
         Ok(())
     }
@@ -131,7 +132,7 @@ impl<S: Source> Epoll<S> {
 
     /// Puts an item on the list if what was found is of interest.
     fn offer(&self, item: &Arc<Item<S>>, found: Option<u32>) {
-        if item.wanted(found) != 0 && self.ready.push(item) {
+        if self.ready.interest(item).wanted(found) != 0 && self.ready.push(item) {
             self.waiters.wake_one();
             self.readiness.notify();
         }
@@ -139,7 +140,7 @@ impl<S: Source> Epoll<S> {
 
     /// An item's source has changed. Called under the source's queue, with interrupts off.
     pub(crate) fn tell(&self, item: &Arc<Item<S>>) {
-        if self.ready.push(item) {
+        if self.ready.tell(item) {
             self.waiters.wake_one_inside();
             self.readiness.notify_inside();
         }
@@ -147,62 +148,66 @@ impl<S: Source> Epoll<S> {
 
     /// Reports up to `most` ready items to `report`, sleeping until `deadline` for the first. 0 after the deadline. An error
     /// from `report` ends it, and counts if it is the first.
+    #[inline]
     pub fn wait(
         &self,
         most: usize,
         deadline: Option<u64>,
         mut report: impl FnMut(u32, u64) -> Result<(), Errno>,
     ) -> Result<usize, Failure> {
+        let mut last = deadline == Some(0);
         loop {
             let count = self.harvest(most, &mut report)?;
-            if count != 0 || deadline == Some(0) {
+            if count != 0 || last {
                 return Ok(count);
             }
-            let waited =
-                self.waiters.wait_exclusive(Sleep::Interruptible, deadline, || (!self.ready.is_empty()).then_some(()));
-            match waited {
-                Ok(()) => {}
-                Err(WaitError::TimedOut) => return Ok(self.harvest(most, &mut report)?),
-                Err(interrupted) => return Err(interrupted.into()),
-            }
+            last = !self.sleep(deadline)?;
         }
     }
 
+    /// Sleeps until something is on the list; false after the deadline.
+    #[cold]
+    fn sleep(&self, deadline: Option<u64>) -> Result<bool, WaitError> {
+        let listed = || (!self.ready.is_empty()).then_some(());
+        match self.waiters.wait_exclusive(Sleep::Interruptible, deadline, listed) {
+            Ok(()) => Ok(true),
+            Err(WaitError::TimedOut) => Ok(false),
+            Err(interrupted) => Err(interrupted),
+        }
+    }
+
+    #[inline]
     fn harvest(&self, most: usize, report: &mut impl FnMut(u32, u64) -> Result<(), Errno>) -> Result<usize, Errno> {
-        let (mut count, mut failed, mut left) = (0, None, false);
-        // Each item once: those that go back to the end are for the next wait.
-        for _ in 0..self.ready.len() {
-            if count == most {
-                break;
-            }
-            let Some(item) = self.ready.pop() else { break };
-            let interest = item.interest();
+        let (mut count, mut again, mut left) = (0, false, usize::MAX);
+        while left > 0
+            && let Some((item, interest, behind)) = self.ready.pop()
+        {
+            // Each item once: those that go back to the end are for the next wait.
+            left = behind.min(left.saturating_sub(1));
             let found = interest.wanted(item.source.poll(None));
-            if found == 0 {
-                continue;
+            if found != 0 {
+                if let Err(error) = report(found, interest.data) {
+                    self.ready.push(&item);
+                    self.waiters.wake_one();
+                    return if count == 0 { Err(error) } else { Ok(count) };
+                }
+                count += 1;
+                if interest.events & EPOLLONESHOT != 0 {
+                    self.ready.change(&item, Item::mute);
+                } else if interest.events & EPOLLET == 0 {
+                    again |= self.ready.push(&item);
+                }
             }
-            if let Err(error) = report(found, interest.data) {
-                self.ready.push(&item);
-                left = true;
-                failed = Some(error);
+            if count == most {
+                again |= behind != 0;
                 break;
-            }
-            count += 1;
-            if interest.events & EPOLLONESHOT != 0 {
-                item.mute();
-            } else if interest.events & EPOLLET == 0 {
-                self.ready.push(&item);
-                left = true;
             }
         }
-        if left || !self.ready.is_empty() {
+        if again {
             // Somebody else may have found the list empty meanwhile.
             self.waiters.wake_one();
         }
-        match failed {
-            Some(error) if count == 0 => Err(error),
-            _ => Ok(count),
-        }
+        Ok(count)
     }
 
     /// Whether a wait would report something; joins the pollers first where `registrations` are given. ENOMEM.
@@ -210,9 +215,12 @@ impl<S: Source> Epoll<S> {
         if let Some(registrations) = registrations {
             self.readiness.register(registrations)?;
         }
-        for _ in 0..self.ready.len() {
-            let Some(item) = self.ready.pop() else { break };
-            if item.wanted(item.source.poll(None)) != 0 {
+        let mut left = usize::MAX;
+        while left > 0
+            && let Some((item, interest, behind)) = self.ready.pop()
+        {
+            left = behind.min(left.saturating_sub(1));
+            if interest.wanted(item.source.poll(None)) != 0 {
                 self.ready.push_first(&item);
                 return Ok(EPOLLIN | EPOLLRDNORM);
             }

@@ -1,5 +1,5 @@
 //! The list of items that may be ready.
-use super::item::{Item, Source};
+use super::item::{Interest, Item, Source};
 use abi::Errno;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -10,6 +10,19 @@ struct List<S: Source> {
     items: VecDeque<Arc<Item<S>>>,
     /// Items on the list that were taken away.
     gone: usize,
+}
+
+impl<S: Source> List<S> {
+    /// Puts an item on the list by `place`; false where it is there already, or gone.
+    #[inline]
+    fn insert(&mut self, item: &Arc<Item<S>>, place: impl FnOnce(&mut VecDeque<Arc<Item<S>>>, Arc<Item<S>>)) -> bool {
+        let adds = !item.gone.load(Ordering::Relaxed) && !item.queued.load(Ordering::Relaxed);
+        if adds {
+            item.queued.store(true, Ordering::Relaxed);
+            place(&mut self.items, item.clone());
+        }
+        adds
+    }
 }
 
 pub(crate) struct Ready<S: Source> {
@@ -45,36 +58,48 @@ impl<S: Source> Ready<S> {
 
     /// Adds an item at the end; false where it is there already, or gone.
     pub fn push(&self, item: &Arc<Item<S>>) -> bool {
+        self.list.lock().insert(item, |items, item| items.push_back(item))
+    }
+
+    /// The same for an item whose source has changed: nothing where it is mute.
+    pub fn tell(&self, item: &Arc<Item<S>>) -> bool {
         let mut list = self.list.lock();
-        let adds = !item.gone.load(Ordering::Relaxed) && !item.queued.swap(true, Ordering::Relaxed);
-        if adds {
-            list.items.push_back(item.clone());
-        }
-        adds
+        !item.is_mute() && list.insert(item, |items, item| items.push_back(item))
     }
 
     /// Puts an item back to where it was taken from.
     pub fn push_first(&self, item: &Arc<Item<S>>) {
-        let mut list = self.list.lock();
-        if !item.gone.load(Ordering::Relaxed) && !item.queued.swap(true, Ordering::Relaxed) {
-            list.items.push_front(item.clone());
-        }
+        self.list.lock().insert(item, |items, item| items.push_front(item));
     }
 
-    pub fn pop(&self) -> Option<Arc<Item<S>>> {
-        let mut list = self.list.lock();
+    /// Takes the first item; answers also what it waits for, and how many are left behind it.
+    #[inline]
+    pub fn pop(&self) -> Option<(Arc<Item<S>>, Interest, usize)> {
         loop {
+            let mut list = self.list.lock();
             let item = list.items.pop_front()?;
             item.queued.store(false, Ordering::Relaxed);
             if !item.gone.load(Ordering::Relaxed) {
-                return Some(item);
+                let interest = item.interest();
+                return Some((item, interest, list.items.len()));
             }
             list.gone -= 1;
             // Its end may take locks and give back memory.
             drop(list);
             drop(item);
-            list = self.list.lock();
         }
+    }
+
+    /// Changes what an item waits for, or makes it mute. What is told afterwards heeds it.
+    pub fn change(&self, item: &Item<S>, change: impl FnOnce(&Item<S>)) {
+        let _list = self.list.lock();
+        change(item);
+    }
+
+    /// What an item waits for.
+    pub fn interest(&self, item: &Item<S>) -> Interest {
+        let _list = self.list.lock();
+        item.interest()
     }
 
     /// The item is taken away: from now on it is never put on the list.
@@ -88,9 +113,5 @@ impl<S: Source> Ready<S> {
 
     pub fn is_empty(&self) -> bool {
         self.list.lock().items.is_empty()
-    }
-
-    pub fn len(&self) -> usize {
-        self.list.lock().items.len()
     }
 }

@@ -1,5 +1,5 @@
 //! Ends of a pipe: opening, closing, polling.
-use super::{Flow, Pipe, Written};
+use super::{Flow, LEVELS, NO_READERS, NO_WRITERS, Pipe, READABLE, WRITABLE, Written};
 use crate::Failure;
 use abi::Errno;
 use abi::raw::general::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM};
@@ -100,6 +100,7 @@ impl PipeEnd {
             count_up(&pipe.writers);
             count_up(&pipe.writer_openings);
         }
+        pipe.publish_ends(&ring);
         drop(ring);
         pipe.partners.wake_all();
         (Self { pipe: pipe.clone(), access, unseen_writers: None }, others)
@@ -144,26 +145,31 @@ impl PipeEnd {
     /// What the end is ready for, as poll(2) says it.
     #[inline]
     pub fn readiness(&self) -> u32 {
-        let pipe = &*self.pipe;
-        let mut mask = 0;
-        if self.access.reads() {
-            if pipe.is(super::READABLE) {
-                mask |= POLLIN | POLLRDNORM;
-            }
-            if !pipe.has_writers() && self.unseen_writers != Some(pipe.writer_openings.load(Ordering::Acquire)) {
-                mask |= POLLHUP;
-            }
-        }
-        if self.access.writes() {
-            if pipe.is(super::WRITABLE) {
-                mask |= POLLOUT | POLLWRNORM;
-            }
-            if !pipe.has_readers() {
-                mask |= POLLERR;
-            }
-        }
-        mask
+        let level = self.pipe.level.load(Ordering::Acquire) as usize % LEVELS;
+        let mask = u32::from(READINESS[self.access as usize][level]);
+        let hidden = mask & POLLHUP != 0
+            && self.unseen_writers.is_some_and(|seen| seen == self.pipe.writer_openings.load(Ordering::Acquire));
+        if hidden { mask & !POLLHUP } else { mask }
     }
+}
+
+/// For each access and each level of the pipe, what an end is ready for.
+const READINESS: [[u16; LEVELS]; 3] = {
+    let mut all = [[0; LEVELS]; 3];
+    let mut level = 0;
+    while level < LEVELS {
+        let reading = when(level, READABLE, POLLIN | POLLRDNORM) | when(level, NO_WRITERS, POLLHUP);
+        let writing = when(level, WRITABLE, POLLOUT | POLLWRNORM) | when(level, NO_READERS, POLLERR);
+        all[Access::Read as usize][level] = reading;
+        all[Access::Write as usize][level] = writing;
+        all[Access::ReadWrite as usize][level] = reading | writing;
+        level += 1;
+    }
+    all
+};
+
+const fn when(level: usize, bit: u32, mask: u32) -> u16 {
+    if level as u32 & bit != 0 { mask as u16 } else { 0 }
 }
 
 fn wait_for_change(queue: &WaitQueue, openings: &AtomicU32, before: u32) -> Result<(), Failure> {
@@ -179,8 +185,8 @@ impl Drop for PipeEnd {
         let last_writer = self.access.writes() && count_down(&pipe.writers);
         if !pipe.has_readers() && !pipe.has_writers() {
             ring.clear();
-            pipe.publish(&ring);
         }
+        pipe.publish_ends(&ring);
         drop(ring);
         if last_reader {
             pipe.writable.wake_all();

@@ -33,13 +33,18 @@ pub const PIPE_BUF: usize = 4096;
 
 const READABLE: u32 = 1;
 const WRITABLE: u32 = 2;
+/// Nobody has that side open.
+const NO_READERS: u32 = 4;
+const NO_WRITERS: u32 = 8;
+/// How many values these four make.
+const LEVELS: usize = 16;
 
 /// A pipe, used through its [`PipeEnd`]s.
 pub struct Pipe {
     /// Made by pipe(2): whoever opens it again, through /proc/PID/fd, never waits for the other side.
     nameless: bool,
     ring: Mutex<Ring>,
-    /// `READABLE` and `WRITABLE`.
+    /// `READABLE`, `WRITABLE`, `NO_READERS`, `NO_WRITERS`: what a poller looks at.
     level: AtomicU32,
     readers: AtomicU32,
     writers: AtomicU32,
@@ -66,7 +71,7 @@ impl Pipe {
         Ok(Arc::new(Self {
             nameless,
             ring: Mutex::new(Rank::Pipe, Ring::new(DEFAULT_CAPACITY / PAGE_SIZE)?),
-            level: AtomicU32::new(WRITABLE),
+            level: AtomicU32::new(WRITABLE | NO_READERS | NO_WRITERS),
             readers: AtomicU32::new(0),
             writers: AtomicU32::new(0),
             reader_openings: AtomicU32::new(0),
@@ -108,11 +113,22 @@ impl Pipe {
         Ok(pages * PAGE_SIZE)
     }
 
-    /// Brings the summary up to date; wake-ups come afterwards.
+    /// Brings the summary up to date with the ring; wake-ups come afterwards.
     fn publish(&self, ring: &MutexGuard<'_, Ring>) {
+        let ends = self.level.load(Ordering::Relaxed) & (NO_READERS | NO_WRITERS);
+        self.publish_all(ring, ends);
+    }
+
+    /// The same after an end came or went.
+    fn publish_ends(&self, ring: &MutexGuard<'_, Ring>) {
+        let unless = |there: bool, bit: u32| if there { 0 } else { bit };
+        self.publish_all(ring, unless(self.has_readers(), NO_READERS) | unless(self.has_writers(), NO_WRITERS));
+    }
+
+    fn publish_all(&self, ring: &MutexGuard<'_, Ring>, ends: u32) {
         let readable = if ring.is_empty() { 0 } else { READABLE };
         let writable = if ring.is_full() { 0 } else { WRITABLE };
-        self.level.store(readable | writable, Ordering::Release);
+        self.level.store(readable | writable | ends, Ordering::Release);
     }
 
     #[inline]

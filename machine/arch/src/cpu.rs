@@ -4,24 +4,20 @@
 //! atomic with respect to interrupts of the same CPU and needs no guard against migration.
 //!
 //! The **preempt word** counts why this CPU must not switch tasks: guards (bits 0–7), softirqs off or running (8–15),
-//! hard interrupts (16–19), NMIs (20–23). Bit 31 is *clear* when a reschedule is wanted, so that the last guard to go
+//! hard interrupts (16–19), NMIs (20–23); [`crate::context`] reads it. Bit 31 is *clear* when a reschedule is wanted, so that the last guard to go
 //! learns "zero depth and work to do" from the zero flag of its one decrement.
+pub use crate::context::{HARDIRQ_MASK, NMI_MASK, SOFTIRQ_MASK, SOFTIRQ_OFF, SOFTIRQ_ONE};
 use crate::registers::MSR_GS_BASE;
 use core::arch::asm;
 use core::mem::offset_of;
 
 /// One guard that holds off preemption.
 pub const PREEMPT_ONE: u32 = 1;
-/// One section with softirqs off, or one softirq being served.
-pub const SOFTIRQ_ONE: u32 = 1 << 8;
 /// One hard interrupt being served.
 pub const HARDIRQ_ONE: u32 = 1 << 16;
 /// One NMI being served.
 pub const NMI_ONE: u32 = 1 << 20;
 pub const PREEMPT_MASK: u32 = 0xff;
-pub const SOFTIRQ_MASK: u32 = 0xff << 8;
-pub const HARDIRQ_MASK: u32 = 0xf << 16;
-pub const NMI_MASK: u32 = 0xf << 20;
 /// Clear while a reschedule is wanted.
 pub const NO_RESCHEDULE: u32 = 1 << 31;
 
@@ -46,7 +42,14 @@ pub struct Area {
     apic_id: u32,
     /// Bit set of softirqs raised on this CPU and not yet served.
     pending_softirqs: u32,
+    /// How often each exception came on this CPU. Written by this CPU alone, with single instructions.
+    pub exceptions: [u64; EXCEPTIONS],
+    /// How often `int 0x80` did.
+    pub compatible_calls: u64,
 }
+
+/// Vectors that are exceptions: 0 to 31.
+pub const EXCEPTIONS: usize = 32;
 
 /// Offsets for the entry code.
 pub const CONTEXT_END: usize = offset_of!(Area, context_end);
@@ -69,6 +72,8 @@ impl Area {
             id: 0,
             apic_id: 0,
             pending_softirqs: 0,
+            exceptions: [0; EXCEPTIONS],
+            compatible_calls: 0,
         }
     }
 }
@@ -154,21 +159,19 @@ pub fn preempt_increment() {
 /// Takes one guard from the preempt word; true where nothing holds off a wanted reschedule any more.
 #[inline(always)]
 pub fn preempt_decrement() -> bool {
-    let wanted: u8;
     // SAFETY: as `preempt_add`.
-    unsafe { asm!("dec dword ptr gs:[{1}]", "setz {0}", out(reg_byte) wanted, const PREEMPT, options(nostack)) };
-    wanted != 0
+    unsafe { asm!("dec dword ptr gs:[{1}]", "jz {0}", label { return true }, const PREEMPT, options(nostack)) };
+    false
 }
 
 /// Takes `amount` from the preempt word; true where nothing holds off a wanted reschedule any more.
 #[inline(always)]
 pub fn preempt_subtract(amount: u32) -> bool {
-    let wanted: u8;
     // SAFETY: as `preempt_add`.
     unsafe {
-        asm!("sub dword ptr gs:[{2}], {1:e}", "setz {0}", out(reg_byte) wanted, in(reg) amount, const PREEMPT, options(nostack))
+        asm!("sub dword ptr gs:[{2}], {1:e}", "jz {0}", label { return true }, in(reg) amount, const PREEMPT, options(nostack))
     };
-    wanted != 0
+    false
 }
 
 /// Asks this CPU to reschedule at the next chance.
@@ -203,6 +206,30 @@ pub fn take_softirqs() -> u32 {
         asm!("xchg dword ptr gs:[{1}], {0:e}", inout(reg) pending, const offset_of!(Area, pending_softirqs), options(nostack, preserves_flags))
     };
     pending
+}
+
+/// Counts an exception on this CPU.
+#[inline(always)]
+pub fn count_exception(vector: u64) {
+    let index = vector as usize % EXCEPTIONS;
+    // SAFETY: one instruction on a word of this CPU's own; the index is within the array.
+    unsafe {
+        asm!("inc qword ptr gs:[{1} + {0} * 8]", in(reg) index, const offset_of!(Area, exceptions), options(nostack))
+    };
+}
+
+/// Counts a page fault: the same, in one instruction.
+#[inline(always)]
+pub fn count_page_fault() {
+    // SAFETY: as `count_exception`.
+    unsafe { asm!("inc qword ptr gs:[{0}]", const offset_of!(Area, exceptions) + 14 * 8, options(nostack)) };
+}
+
+/// Counts a system call by `int 0x80`.
+#[inline(always)]
+pub fn count_compatible_call() {
+    // SAFETY: as `count_exception`.
+    unsafe { asm!("inc qword ptr gs:[{0}]", const offset_of!(Area, compatible_calls), options(nostack)) };
 }
 
 /// Counts one more reason for interrupts to be off, and turns them off.

@@ -11,6 +11,7 @@
 extern crate alloc;
 
 pub mod bytes;
+pub mod context;
 pub mod cpu;
 pub mod cpu_set;
 pub mod features;

@@ -45,6 +45,23 @@ pub fn map_device(address: PhysicalAddress, length: usize) -> Option<Mmio> {
     Some(unsafe { Mmio::new(base, length) })
 }
 
+/// Copies bytes of RAM through the direct map, as far as there is RAM; answers how many. For dumps: what is there may change, or
+/// belong to somebody else, meanwhile.
+pub fn read_ram(address: PhysicalAddress, bytes: &mut [u8]) -> usize {
+    let is_ram = |at: u64| RAM.get().is_some_and(|ram| ram.iter().any(|range| range.contains(&at)));
+    let mut count = 0;
+    for (byte, at) in bytes.iter_mut().zip(address.0..) {
+        let place = crate::physical::to_virtual(PhysicalAddress(at));
+        if !is_ram(at) || !is_kernel_data(place as usize) {
+            break;
+        }
+        // SAFETY: RAM, mapped for reading; bytes are copied whatever they are.
+        *byte = unsafe { place.read_volatile() };
+        count += 1;
+    }
+    count
+}
+
 /// Whether kernel data can be read at `address` without a fault: pages of the direct map and of the vmalloc window that are
 /// mapped. For backtraces; takes no lock.
 pub fn is_kernel_data(address: usize) -> bool {

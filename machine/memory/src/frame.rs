@@ -8,6 +8,17 @@ use core::num::NonZeroU32;
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+#[cfg(target_os = "none")]
+fn wait() -> Option<u32> {
+    crate::heap::wait_for(|| zones::allocate(0, ZoneKind::Normal))
+}
+
+/// The host's arena does not grow.
+#[cfg(not(target_os = "none"))]
+fn wait() -> Option<u32> {
+    None
+}
+
 /// What a frame is taken for: the account that it stands in until it is free again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -37,10 +48,15 @@ impl Frame {
         Self::allocate_for(Use::Program)
     }
 
-    /// As [`Frame::allocate`], for what `purpose` says.
+    /// As [`Frame::allocate`], for what `purpose` says. Where sleeping is allowed it waits for memory; but not for a program's own, since
+    /// whoever serves its faults waits for that without locks.
     #[inline]
     pub fn allocate_for(purpose: Use) -> Option<Self> {
-        let number = zones::allocate(0, ZoneKind::Normal)?;
+        let number = match zones::allocate(0, ZoneKind::Normal) {
+            Some(number) => number,
+            None if purpose == Use::Program => return None,
+            None => wait()?,
+        };
         let descriptor = descriptor::of(number);
         descriptor.count.store(1, Ordering::Relaxed);
         descriptor.kind.store(purpose as u8, Ordering::Relaxed);

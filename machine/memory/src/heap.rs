@@ -70,25 +70,31 @@ fn block(order: usize, floor: usize) -> Option<u32> {
     Some(number)
 }
 
+/// Has memory made free once; false where the caller cannot wait for that, or is not to.
+fn relieve() -> bool {
+    let current = sync::current();
+    // Making memory free may itself need some.
+    if !sync::ambient::may_sleep() || current.relieving.swap(true, Ordering::Relaxed) {
+        return false;
+    }
+    let relieved = RELIEF.get().is_some_and(|relief| relief.relieve());
+    current.relieving.store(false, Ordering::Relaxed);
+    relieved
+}
+
+/// Repeats `attempt`, which found no memory, each time after somebody saw to it; `None` where that was in vain.
+#[cold]
+pub(crate) fn wait_for<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+    (0..ATTEMPTS).map_while(|_| relieve().then(&mut attempt)).find_map(|found| found)
+}
+
 #[cold]
 fn wait_for_memory(layout: Layout) -> *mut u8 {
     if layout.size() > crate::PAGE_SIZE << COSTLY {
         return if LARGE.load(Ordering::Relaxed) { anywhere(layout) } else { null_mut() };
     }
-    let current = sync::current();
-    for _ in 0..ATTEMPTS {
-        // Making memory free may itself need some.
-        if !sync::ambient::may_sleep() || current.relieving.swap(true, Ordering::Relaxed) {
-            break;
-        }
-        let relieved = RELIEF.get().is_some_and(|relief| relief.relieve());
-        current.relieving.store(false, Ordering::Relaxed);
-        let pointer = if relieved { attempt(layout, zones::floor()) } else { break };
-        if !pointer.is_null() {
-            return pointer;
-        }
-    }
-    attempt(layout, 0)
+    let again = || Some(attempt(layout, zones::floor())).filter(|pointer| !pointer.is_null());
+    wait_for(again).unwrap_or_else(|| attempt(layout, 0))
 }
 
 /// A large piece before there are programs: nobody needs the reserve yet, and pages need not be neighbours.

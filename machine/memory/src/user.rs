@@ -92,9 +92,23 @@ impl<T: FromBytes + IntoBytes> UserPtr<T> {
     pub fn read_array(self, count: usize) -> Result<Vec<T>, Errno> {
         let mut values = Vec::new();
         values.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        values.resize_with(count, T::new_zeroed);
-        copy_in(self.address, values.as_mut_slice().as_mut_bytes())?;
+        let target = values.spare_capacity_mut().as_mut_ptr().cast::<u8>();
+        // No overflow: so much was reserved.
+        let length = count.wrapping_mul(size_of::<T>());
+        // SAFETY: room for `count` values was reserved.
+        if unsafe { copy_in_raw(target, self.address, length) } != 0 {
+            return Err(Errno::EFAULT);
+        }
+        // SAFETY: all were copied, and any bytes make a `T`.
+        unsafe { values.set_len(count) };
         Ok(values)
+    }
+}
+
+impl<T: FromBytes + IntoBytes> UserPtr<T> {
+    /// Reads as many values as `values` holds, in one piece. EFAULT.
+    pub fn read_into(self, values: &mut [T]) -> Result<(), Errno> {
+        copy_in(self.address, values.as_mut_bytes())
     }
 }
 

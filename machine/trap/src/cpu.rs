@@ -6,7 +6,7 @@ use arch::features::{self, Feature};
 use arch::instructions::{read_cr0, read_cr4, read_msr, write_cr0, write_cr4, write_msr};
 use arch::registers::*;
 use core::arch::asm;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use sync::Once;
 
 /// Read by every stub: whether `clac` exists.
@@ -62,6 +62,68 @@ impl CpuTables {
     }
 }
 
+/// Every CPU's tables, for looking at them from elsewhere. Null before the CPU has started.
+static TABLES: [AtomicPtr<CpuTables>; arch::cpu_set::MAX_CPUS] =
+    [const { AtomicPtr::new(core::ptr::null_mut()) }; arch::cpu_set::MAX_CPUS];
+
+/// How often a CPU was entered by exceptions, by vector, and by `int 0x80`.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryCounts {
+    pub exceptions: [u64; arch::cpu::EXCEPTIONS],
+    pub compatible_calls: u64,
+}
+
+/// The counts of CPU `cpu`, each as it was at some time during the call; `None` where it has not started.
+pub fn entry_counts(cpu: usize) -> Option<EntryCounts> {
+    let tables = TABLES.get(cpu)?.load(Ordering::Acquire);
+    if tables.is_null() {
+        return None;
+    }
+    // SAFETY: a CPU's tables live for ever; the words are aligned and change in single instructions of their CPU.
+    unsafe {
+        let area = &raw const (*tables).area;
+        let exceptions = &raw const (*area).exceptions;
+        Some(EntryCounts {
+            exceptions: core::array::from_fn(|vector| (exceptions as *const u64).add(vector).read_volatile()),
+            compatible_calls: (&raw const (*area).compatible_calls).read_volatile(),
+        })
+    }
+}
+
+/// A stack that belongs to a CPU, not to a thread.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuStack {
+    pub name: &'static str,
+    pub bottom: usize,
+    pub end: usize,
+    /// Bytes from its end to the lowest word that was ever written: a stack starts as zeros.
+    pub deepest: usize,
+}
+
+/// The stacks of CPU `cpu`: interrupts', and those of exceptions that may come anywhere. `None` where it has not started.
+pub fn cpu_stacks(cpu: usize) -> Option<[CpuStack; OWN_STACKS.len() + 1]> {
+    let tables = TABLES.get(cpu)?.load(Ordering::Acquire);
+    if tables.is_null() {
+        return None;
+    }
+    // SAFETY: a CPU's tables live for ever; only addresses are taken.
+    let (exceptions, interrupts) = unsafe { (&raw const (*tables).exceptions, &raw const (*tables).interrupts) };
+    Some(core::array::from_fn(|index| match index.checked_sub(1) {
+        None => look_at("interrupt", interrupts as usize, INTERRUPT_STACK),
+        Some(own) => {
+            look_at(vector::name(OWN_STACKS[own]), exceptions as usize + own * EXCEPTION_STACK, EXCEPTION_STACK)
+        }
+    }))
+}
+
+fn look_at(name: &'static str, bottom: usize, size: usize) -> CpuStack {
+    let end = bottom + size;
+    // SAFETY: called with stacks of `CpuTables`, which live for ever; words are read as they change.
+    let untouched = |at: &usize| unsafe { (*at as *const u64).read_volatile() } == 0;
+    let lowest = (bottom..end).step_by(8).find(|at| !untouched(at)).unwrap_or(end);
+    CpuStack { name, bottom, end, deepest: end - lowest }
+}
+
 impl Default for CpuTables {
     fn default() -> Self {
         Self::new()
@@ -110,6 +172,9 @@ pub unsafe fn initialise_cpu(tables: *mut CpuTables, id: u32, apic_id: u32) {
         }
         load_segments(tables);
         arch::cpu::install(&raw mut (*tables).area, id, apic_id);
+        if let Some(place) = TABLES.get(id as usize) {
+            place.store(tables, Ordering::Release);
+        }
         (*tables).area.interrupt_stack = (&raw const (*tables).interrupts) as usize + INTERRUPT_STACK;
         (*tables).area.stack_slot = (&raw const (*tables).task_state.privilege_stacks) as usize;
         let _ = GATES.set(core::array::from_fn(gate));

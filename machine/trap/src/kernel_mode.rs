@@ -5,28 +5,39 @@ use crate::vector;
 use arch::cpu;
 use arch::instructions::{disable_interrupts, enable_interrupts, read_cr2};
 use arch::registers::RFLAGS_IF;
+use trace::points;
 
 pub(crate) extern "sysv64" fn kernel_trap(frame: &mut KernelFrame) {
     let number = frame.vector;
     match number {
-        vector::PAGE_FAULT => page_fault(frame),
+        vector::PAGE_FAULT => {
+            cpu::count_page_fault();
+            page_fault(frame);
+        }
         number if number >= vector::FIRST_INTERRUPT => {
             interrupt(number as u8, false);
             preempt_kernel(frame);
         }
-        _ if skip_to_fix_up(frame) => {}
-        _ => fatal(frame, None),
+        _ => {
+            cpu::count_exception(number);
+            if !skip_to_fix_up(frame) {
+                fatal(frame, None);
+            }
+        }
     }
 }
 
 /// NMI, double fault, machine check, a debug exception in kernel code: on a stack of their own, GS made right.
 pub(crate) extern "sysv64" fn own_stack_trap(frame: &mut KernelFrame) {
+    cpu::count_exception(frame.vector);
     match frame.vector {
         vector::NMI => {
             cpu::preempt_add(cpu::NMI_ONE);
+            points::nmi_entry(frame.rip);
             if let Some(hooks) = hooks() {
                 hooks.nmi(frame);
             }
+            points::nmi_exit();
             cpu::preempt_subtract(cpu::NMI_ONE);
         }
         // A breakpoint of a debugger's that fired between user mode and the stack switch: nothing of the kernel's.
@@ -60,6 +71,7 @@ fn skip_to_fix_up(frame: &mut KernelFrame) -> bool {
 fn page_fault(frame: &mut KernelFrame) {
     let address = read_cr2() as usize;
     let code = FaultCode(frame.error);
+    points::exception_kernel(frame.vector, frame.error, address as u64, frame.rip);
     let is_copy = memory::transfer::fix_up(frame.rip as usize).is_some() && address < memory::USER_END;
     if !is_copy {
         fatal(frame, Some(address));
@@ -101,9 +113,12 @@ pub(crate) fn interrupt(number: u8, from_user: bool) {
 const FROM_USER: usize = 1 << 8;
 
 extern "sysv64" fn serve(argument: usize) {
+    let (number, from_user) = (argument as u8, argument & FROM_USER != 0);
+    points::irq_entry(u64::from(number), u64::from(from_user));
     if let Some(hooks) = hooks() {
-        hooks.interrupt(argument as u8, argument & FROM_USER != 0);
+        hooks.interrupt(number, from_user);
     }
+    points::irq_exit(u64::from(number));
 }
 
 /// Softirqs run with interrupts on, under a guard that holds off others and preemption.

@@ -38,7 +38,7 @@ pub mod vector;
 
 pub use context::{CONTEXT_SIZE, Event, FaultCode, KernelFrame, UserContext};
 #[cfg(target_os = "none")]
-pub use cpu::{CpuTables, initialise_cpu, triple_fault};
+pub use cpu::{CpuStack, CpuTables, EntryCounts, cpu_stacks, entry_counts, initialise_cpu, triple_fault};
 #[cfg(target_os = "none")]
 pub use hooks::{Hooks, register};
 pub use segments::{KERNEL_CODE, USER_CODE, USER_CODE_32, USER_DATA};

@@ -47,6 +47,12 @@ pub fn name(vector: u64) -> &'static str {
         ALIGNMENT_CHECK => "alignment check",
         MACHINE_CHECK => "machine check",
         SIMD_ERROR => "SIMD error",
+        9 => "coprocessor segment overrun",
+        20 => "virtualisation exception",
+        21 => "control protection",
+        28 => "hypervisor injection",
+        29 => "VMM communication",
+        30 => "security exception",
         _ => "unexpected exception",
     }
 }

@@ -18,7 +18,7 @@
 #![forbid(unsafe_code)]
 
 pub use time::vvar::{CPU_SELECTOR, CPU_SOURCE_NONE, CPU_SOURCE_RDPID, CPU_SOURCE_SEGMENT, cpu_word};
-pub use time::vvar::{Coarse, Contents, Publisher, Store};
+pub use time::vvar::{Contents, Publisher, Store};
 
 const PAGE_SIZE: usize = 4096;
 

@@ -7,23 +7,22 @@ use proptest::prelude::*;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use time::{Clock, Ratio, Timespec};
-use vdso_image::{CPU_SOURCE_RDPID, CPU_SOURCE_SEGMENT, Coarse, Contents};
+use time::{Clock, Moment, Timespec};
+use vdso_image::{CPU_SOURCE_RDPID, CPU_SOURCE_SEGMENT, Contents};
 
 fn clock_strategy() -> impl Strategy<Value = Clock> {
-    let ratio = (any::<u64>(), 0u32..64).prop_map(|(mult, shift)| Ratio { mult, shift });
     // Bases before and after what the counter shows now.
     let base_cycles = prop_oneof![any::<u64>(), (0..1_u64 << 40).prop_map(|ago| cycles().wrapping_sub(ago))];
-    let base_ns = prop_oneof![0..1_u64 << 62, any::<u64>()];
-    let seconds = prop_oneof![0..4_000_000_000_i64, any::<i64>()];
-    let zero =
-        (seconds, 0..1_000_000_000_i64).prop_map(|(seconds, nanoseconds)| Timespec::new(seconds, nanoseconds).unwrap());
-    (ratio, base_cycles, base_ns, zero, -100..100_i32).prop_map(
-        |(rate, base_cycles, base_ns, realtime_at_zero, tai_offset)| Clock {
+    let moment = || {
+        let seconds = prop_oneof![0..4_000_000_000_u64, any::<u64>()];
+        (any::<u64>(), seconds).prop_map(|(fraction, seconds)| Moment::from_words(fraction, seconds))
+    };
+    (any::<u64>(), base_cycles, moment(), moment(), -100..100_i32).prop_map(
+        |(rate, base_cycles, monotonic, realtime, tai_offset)| Clock {
             rate,
             base_cycles,
-            base_ns,
-            realtime_at_zero,
+            monotonic,
+            realtime,
             tai_offset,
         },
     )
@@ -47,8 +46,8 @@ fn between<T: PartialOrd + std::fmt::Debug>(expected: impl Fn(u64) -> T, read: i
     assert!(low > high || low <= answer && answer <= high, "{answer:?} is not in {low:?} to {high:?}");
 }
 
-fn microseconds(time: Timespec) -> [i64; 2] {
-    [time.seconds(), i64::from(time.microseconds())]
+fn microseconds(time: Moment) -> [i64; 2] {
+    [time.seconds(), time.microseconds() as i64]
 }
 
 proptest! {
@@ -56,11 +55,13 @@ proptest! {
     #[test]
     fn every_clock_shows_what_the_kernel_computes(clock in clock_strategy()) {
         let vdso = Loaded::with(&exact(clock));
-        between(|now| clock.realtime(now), || vdso.clock(REALTIME));
-        between(|now| clock.tai(now), || vdso.clock(TAI));
+        between(|now| clock.realtime(now).to_timespec(), || vdso.clock(REALTIME));
+        between(|now| clock.realtime(now).to_coarse(), || vdso.clock(REALTIME_COARSE));
+        between(|now| clock.tai(now).to_timespec(), || vdso.clock(TAI));
         for id in [MONOTONIC, MONOTONIC_RAW, BOOTTIME] {
-            between(|now| clock.monotonic(now), || vdso.clock(id));
+            between(|now| clock.monotonic(now).to_timespec(), || vdso.clock(id));
         }
+        between(|now| clock.monotonic(now).to_coarse(), || vdso.clock(MONOTONIC_COARSE));
         between(|now| microseconds(clock.realtime(now)), || vdso.time_of_day());
         between(|now| clock.realtime(now).seconds(), || vdso.seconds());
     }
@@ -69,28 +70,25 @@ proptest! {
     fn a_counter_before_the_base_reads_as_the_base(clock in clock_strategy(), ahead in 1_u64 << 40..1 << 60) {
         let clock = Clock { base_cycles: cycles().wrapping_add(ahead), ..clock };
         let vdso = Loaded::with(&exact(clock));
-        prop_assert_eq!(vdso.clock(MONOTONIC), Timespec::from_ns(clock.base_ns));
-        prop_assert_eq!(vdso.clock(REALTIME), clock.realtime(clock.base_cycles));
-        prop_assert_eq!(vdso.clock(TAI), clock.tai(clock.base_cycles));
+        prop_assert_eq!(vdso.clock(MONOTONIC), clock.monotonic.to_timespec());
+        prop_assert_eq!(vdso.clock(REALTIME), clock.realtime.to_timespec());
+        prop_assert_eq!(vdso.clock(TAI), clock.tai(clock.base_cycles).to_timespec());
     }
 }
 
 #[test]
 fn coarse_clocks_show_the_last_tick() {
-    let clock = usual();
-    let coarse = Coarse::at(&clock, cycles());
-    // Also without a counter.
-    for clock in [Some(clock), None] {
-        let vdso = Loaded::with(&Contents { clock, coarse: Some(coarse), ..Contents::default() });
-        assert_eq!(vdso.clock(REALTIME_COARSE), coarse.realtime);
-        assert_eq!(vdso.clock(MONOTONIC_COARSE), coarse.monotonic);
-        let mut seconds = 0;
-        // SAFETY: the pointer is good.
-        assert_eq!(unsafe { vdso.time()(&mut seconds) }, coarse.realtime.seconds());
-        assert_eq!(seconds, coarse.realtime.seconds());
-        let later = Coarse { realtime: Timespec::new(5, 6).unwrap(), monotonic: Timespec::new(7, 8).unwrap() };
-        vdso.tick(&later);
-        assert_eq!((vdso.clock(REALTIME_COARSE), vdso.clock(MONOTONIC_COARSE)), (later.realtime, later.monotonic));
+    let vdso = Loaded::with(&exact(usual()));
+    for (coarse, fine) in [(REALTIME_COARSE, REALTIME), (MONOTONIC_COARSE, MONOTONIC)] {
+        let mut last = Timespec::ZERO;
+        for _ in 0..100_000 {
+            let (exact, tick, later) = (vdso.clock(fine), vdso.clock(coarse), vdso.clock(fine));
+            assert_eq!(u64::from(tick.nanoseconds()) % time::TICK_NS, 0);
+            assert!(tick >= last && tick <= later, "{last:?} {tick:?} {later:?}");
+            let behind = exact.saturating_sub(tick);
+            assert!(behind < Timespec::from_ns(time::TICK_NS), "{exact:?} {tick:?}");
+            last = tick;
+        }
     }
 }
 
@@ -110,7 +108,7 @@ fn what_the_page_does_not_say_the_kernel_is_asked() {
         let (before, answer, after) = (kernel(id), empty.clock(id), kernel(id));
         assert!(before <= answer && answer <= after, "clock {id}: {before:?} {answer:?} {after:?}");
     }
-    let full = Loaded::with(&Contents { coarse: Some(Coarse::at(&usual(), cycles())), ..exact(usual()) });
+    let full = Loaded::with(&exact(usual()));
     for id in without_page {
         let (before, answer, after) = (kernel(id), full.clock(id), kernel(id));
         assert!(before <= answer && answer <= after, "clock {id}");
@@ -132,7 +130,7 @@ fn what_the_page_does_not_say_the_kernel_is_asked() {
 
 #[test]
 fn resolutions_are_a_nanosecond_and_a_tick() {
-    let vdso = Loaded::with(&Contents { coarse: Some(Coarse::at(&usual(), cycles())), ..exact(usual()) });
+    let vdso = Loaded::with(&exact(usual()));
     let resolution = |id: u32| {
         let mut answer = [-1; 2];
         // SAFETY: the pointers are good, null is allowed.
@@ -203,7 +201,7 @@ fn readers_wait_while_the_kernel_writes() {
         });
         thread::sleep(std::time::Duration::from_millis(20));
         assert!(!done.load(Ordering::Relaxed));
-        let frozen = Clock { rate: Ratio { mult: 0, shift: 0 }, base_ns: 123, ..usual() };
+        let frozen = Clock { rate: 0, monotonic: Moment::from_timespec(Timespec::from_ns(123)), ..usual() };
         vdso.publish(|| exact(frozen));
         assert_eq!(reader.join().unwrap(), Timespec::from_ns(123));
     });
@@ -230,7 +228,7 @@ fn no_clock_runs_backwards_while_its_rate_and_base_change() {
         let mut clock = start;
         for round in 0..5_000 {
             // By a tenth of a percent, and back: more than adjtimex(2) allows.
-            let rate = start.rate.adjusted(if round % 2 == 0 { -4_000_000 } else { 4_000_000 });
+            let rate = start.rate + if round % 2 == 0 { 0 } else { start.rate / 1000 };
             vdso.publish(|| {
                 clock = clock.with_rate(rate, cycles());
                 exact(clock)

@@ -37,6 +37,10 @@ pub fn softirqs_enable() {
     preempt_enable();
 }
 
+pub fn serve_in_section(serve: impl FnOnce()) {
+    serve();
+}
+
 pub fn raise_softirq(number: u32) {
     SOFTIRQS.set(SOFTIRQS.get() | 1 << number);
 }

@@ -38,20 +38,34 @@ fn reschedule() {
 
 #[inline(always)]
 pub fn softirqs_disable() {
-    cpu::preempt_add(cpu::SOFTIRQ_ONE);
+    cpu::preempt_add(cpu::SOFTIRQ_OFF);
 }
 
 #[inline(always)]
 pub fn softirqs_enable() {
     if cpu::pending_softirqs() != 0
-        && cpu::preempt_word() & !cpu::NO_RESCHEDULE == cpu::SOFTIRQ_ONE
+        && cpu::preempt_word() & !cpu::NO_RESCHEDULE == cpu::SOFTIRQ_OFF
         && cpu::interrupt_depth() == 0
     {
-        hooks().serve_softirqs();
+        serve_at_end_of_section();
     }
-    if cpu::preempt_subtract(cpu::SOFTIRQ_ONE) {
+    if cpu::preempt_subtract(cpu::SOFTIRQ_OFF) {
         reschedule();
     }
+}
+
+/// What was raised while softirqs were off is served in place of the section.
+#[cold]
+#[inline(never)]
+fn serve_at_end_of_section() {
+    serve_in_section(|| hooks().serve_softirqs());
+}
+
+/// Inside one section with softirqs off, which counts as serving them while `serve` runs.
+pub fn serve_in_section(serve: impl FnOnce()) {
+    cpu::preempt_subtract(cpu::SOFTIRQ_OFF - cpu::SOFTIRQ_ONE);
+    serve();
+    cpu::preempt_add(cpu::SOFTIRQ_OFF - cpu::SOFTIRQ_ONE);
 }
 
 #[inline(always)]

@@ -5,17 +5,19 @@
 //! it gets offsets and words, to be stored in the order given, each no earlier than the ones before (release stores). It
 //! publishes under the lock under which it changes its own clock, so that the system calls and the page agree.
 //!
-//! **Invariant.** The sequence is odd from the first store of an update to its last. A reader that finds it even, and the
-//! same afterwards, has seen one update's words and no other's. A page of zeros is valid: it leaves everything to the kernel.
+//! **Invariant.** The sequence is even from the first store of an update to its last, and odd once there are clocks to read. A reader
+//! that finds it odd, and the same afterwards, has seen one update's words and no other's. A page of zeros is valid: it leaves
+//! everything to the kernel. That "nothing here" is even too, so one look tells a reader whether it may go on.
 //!
-//! **Why not** one sequence for the coarse clocks alone: they change once a tick, which costs exact readers a second round
-//! once in millions; and a single sequence keeps both views of one `clock_settime(2)` together.
+//! **Coarse clocks** are the exact ones rounded down to the tick: never ahead of these, never more than a tick behind, and as
+//! steady. **Why not** store them at each tick, as Linux does: that needs a tick that always runs, on some CPU, for a
+//! handful of instructions less.
 
 mod page;
 mod publish;
 
 pub use page::{ClockPage, Counter};
-pub use publish::{Coarse, Contents, Publisher, Store};
+pub use publish::{Contents, Publisher, Store};
 
 /// `ClockPage::mode`: no counter that user mode may trust; every exact clock is a system call.
 pub const MODE_NONE: u32 = 0;

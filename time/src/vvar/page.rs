@@ -1,8 +1,9 @@
 //! The layout, and how it is read.
 
 use super::{CPU_SOURCE_NONE, MODE_TSC};
-use crate::{Clock, Timespec};
+use crate::{Clock, Moment};
 use core::hint::{cold_path, spin_loop};
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering, fence};
 
 /// The cycle counter, as this side reads it.
@@ -10,79 +11,72 @@ pub trait Counter: Copy {
     /// The counter, not read before the loads that precede the call, and not moved by the compiler across any.
     fn cycles(self) -> u64;
 
-    /// The same value; the compiler must not form it later, where it would have to carry all the parts along.
-    fn settle(self, nanoseconds: u64) -> u64 {
-        nanoseconds
+    /// What the clock shows now whose base is at the offset `BASE` of the page: as [`Clock`] has it, of words that may be torn.
+    #[inline(always)]
+    fn moment<const BASE: usize>(self, page: &ClockPage) -> Moment {
+        let cycles = self.cycles();
+        let base = if BASE == ClockPage::MONOTONIC { &page.monotonic } else { &page.realtime };
+        let [fraction, seconds] = [0, 1].map(|index| base[index].load(Ordering::Relaxed));
+        let passed = Clock::passed(page.base_cycles.load(Ordering::Relaxed), cycles);
+        Moment::from_words(fraction, seconds).after(passed, page.rate.load(Ordering::Relaxed))
     }
 }
 
-/// The page's beginning. What the exact clocks need is the first cache line.
+/// The page's beginning. What the clocks need is the first cache line; its words are those of [`Clock::to_words`].
 #[repr(C, align(64))]
 #[derive(Default)]
 pub struct ClockPage {
-    /// Odd while the kernel writes.
+    /// Even while the kernel writes, or has nothing to say.
     pub(super) sequence: AtomicU32,
     pub(super) mode: AtomicU32,
-    /// [`Clock::to_words`].
-    pub(super) clock: [AtomicU64; Clock::WORDS],
-    /// Seconds and nanoseconds of `CLOCK_REALTIME_COARSE`, then of `CLOCK_MONOTONIC_COARSE`.
-    pub(super) coarse: [AtomicU64; 4],
-    /// Whether `coarse` is kept.
-    pub(super) has_coarse: AtomicU32,
+    rate: AtomicU64,
+    base_cycles: AtomicU64,
+    monotonic: [AtomicU64; 2],
+    realtime: [AtomicU64; 2],
+    tai_offset: AtomicU64,
     pub(super) cpu_source: AtomicU32,
+    reserved: AtomicU32,
     /// `struct timezone` (`settimeofday(2)`).
     pub(super) minutes_west: AtomicI32,
     pub(super) daylight_saving: AtomicI32,
 }
 
 impl ClockPage {
+    /// Where the words of [`Clock::to_words`] are: [`Clock::rate`], the counter at the base, and what the clocks showed then
+    /// (fraction, seconds).
+    pub const RATE: usize = offset_of!(Self, rate);
+    pub const BASE_CYCLES: usize = offset_of!(Self, base_cycles);
+    pub const MONOTONIC: usize = offset_of!(Self, monotonic);
+    pub const REALTIME: usize = offset_of!(Self, realtime);
+
     /// `CLOCK_MONOTONIC`. `None`: ask the kernel. Spins while the kernel writes.
     #[inline(always)]
-    pub fn monotonic(&self, counter: impl Counter) -> Option<Timespec> {
-        self.exact(|page| page.now(counter)).map(Timespec::from_ns)
+    pub fn monotonic(&self, counter: impl Counter) -> Option<Moment> {
+        self.unchanged(|page| counter.moment::<{ Self::MONOTONIC }>(page))
     }
 
     /// `CLOCK_REALTIME`; as [`ClockPage::monotonic`].
     #[inline(always)]
-    pub fn realtime(&self, counter: impl Counter) -> Option<Timespec> {
-        let (ns, clock) = self.exact(|page| (page.now(counter), page.realtime_base()))?;
-        Some(clock.realtime_of(ns))
+    pub fn realtime(&self, counter: impl Counter) -> Option<Moment> {
+        self.unchanged(|page| page.realtime_now(counter))
     }
 
     /// `CLOCK_TAI`; as [`ClockPage::monotonic`].
     #[inline(always)]
-    pub fn tai(&self, counter: impl Counter) -> Option<Timespec> {
-        let (ns, clock) = self.exact(|page| (page.now(counter), page.tai_base()))?;
-        Some(clock.tai_of(ns))
+    pub fn tai(&self, counter: impl Counter) -> Option<Moment> {
+        let with_offset = |page: &Self| (page.realtime_now(counter), page.tai_offset.load(Ordering::Relaxed));
+        let (realtime, offset) = self.unchanged(with_offset)?;
+        Some(realtime.wrapping_add(Moment::from_words(0, i64::from(offset as i32) as u64)))
     }
 
-    /// `CLOCK_REALTIME_COARSE`. `None`: ask the kernel.
     #[inline(always)]
-    pub fn realtime_coarse(&self) -> Option<Timespec> {
-        self.coarse(0)
+    fn realtime_now(&self, counter: impl Counter) -> Moment {
+        counter.moment::<{ Self::REALTIME }>(self)
     }
 
-    /// `CLOCK_MONOTONIC_COARSE`. `None`: ask the kernel.
+    /// Whether the clocks are kept here.
     #[inline(always)]
-    pub fn monotonic_coarse(&self) -> Option<Timespec> {
-        self.coarse(2)
-    }
-
-    /// What `time(2)` answers, where the coarse clocks are kept: one word, so whole without the sequence.
-    #[inline(always)]
-    pub fn coarse_seconds(&self) -> Option<i64> {
-        self.has_coarse().then(|| self.coarse[0].load(Ordering::Relaxed) as i64)
-    }
-
-    /// Whether the coarse clocks are kept here.
-    #[inline(always)]
-    pub fn has_coarse(&self) -> bool {
-        self.has_coarse.load(Ordering::Relaxed) != 0
-    }
-
-    /// Whether the exact clocks are kept here.
-    #[inline(always)]
-    pub fn has_exact(&self) -> bool {
+    pub fn has_clocks(&self) -> bool {
         self.mode.load(Ordering::Relaxed) == MODE_TSC
     }
 
@@ -98,60 +92,26 @@ impl ClockPage {
         (self.minutes_west.load(Ordering::Relaxed), self.daylight_saving.load(Ordering::Relaxed))
     }
 
+    /// What `read` makes of the page while no update comes between; `None` where no clocks are kept. `read` may see torn words;
+    /// its answer is then dropped.
     #[inline(always)]
-    fn exact<T>(&self, read: impl Fn(&Self) -> T) -> Option<T> {
-        self.unchanged(Self::has_exact, read)
-    }
-
-    #[inline(always)]
-    fn coarse(&self, first: usize) -> Option<Timespec> {
-        self.unchanged(Self::has_coarse, |page| {
-            let [seconds, nanoseconds] = [first, first + 1].map(|index| page.coarse[index].load(Ordering::Relaxed));
-            Timespec::wrapped(seconds as i64, nanoseconds as u32)
-        })
-    }
-
-    /// What `read` makes of the page while no update comes between. `read` may see torn words; its answer is then dropped.
-    #[inline(always)]
-    fn unchanged<T>(&self, available: impl Fn(&Self) -> bool, read: impl Fn(&Self) -> T) -> Option<T> {
+    fn unchanged<T>(&self, read: impl Fn(&Self) -> T) -> Option<T> {
         loop {
             let before = self.sequence.load(Ordering::Acquire);
             if before & 1 == 0 {
-                if !available(self) {
-                    cold_path();
+                cold_path();
+                if !self.has_clocks() {
                     return None;
                 }
+            } else {
                 let answer = read(self);
                 fence(Ordering::Acquire);
                 if self.sequence.load(Ordering::Relaxed) == before {
                     return Some(answer);
                 }
+                cold_path();
             }
-            cold_path();
             spin_loop();
         }
-    }
-
-    /// Monotonic nanoseconds. The counter comes first, then the words: so few registers are needed that none must be saved.
-    #[inline(always)]
-    fn now(&self, counter: impl Counter) -> u64 {
-        let cycles = counter.cycles();
-        let word = |index: usize| self.clock[index].load(Ordering::Relaxed);
-        let clock = Clock::from_words([word(0), word(1), word(2), word(3), 0, 0, 0]);
-        counter.settle(clock.monotonic_ns(cycles))
-    }
-
-    /// What the real-time clock needs beyond; the rest is zero.
-    #[inline(always)]
-    fn realtime_base(&self) -> Clock {
-        let word = |index: usize| self.clock[index].load(Ordering::Relaxed);
-        Clock::from_words([0, 0, 0, 0, word(4), word(5), 0])
-    }
-
-    /// What `CLOCK_TAI` needs beyond; the rest is zero.
-    #[inline(always)]
-    fn tai_base(&self) -> Clock {
-        let tai_offset = self.clock[6].load(Ordering::Relaxed) as i32;
-        Clock { tai_offset, ..self.realtime_base() }
     }
 }

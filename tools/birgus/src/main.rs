@@ -5,6 +5,9 @@
 //! `profile` says why; `prove` tries what is claimed of the kernel; `chart` draws; `apt` fetches Debian packages without installing
 //! them. What init and `run` say to each other is the crate `protocol`.
 
+#[macro_use]
+mod say;
+
 mod apt;
 mod artifacts;
 mod bench;
@@ -20,7 +23,6 @@ mod profile;
 mod program;
 mod prove;
 mod run;
-mod say;
 mod target;
 mod test;
 
@@ -50,13 +52,12 @@ fn main() -> ExitCode {
             });
         }
     };
-    match perform(cli.command) {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
+    ExitCode::from(say::to_the_end(|| {
+        perform(cli.command).unwrap_or_else(|error| {
             say::line(format!("{error:#}"));
-            ExitCode::from(if is_run { run::NO_STATUS } else { 1 })
-        }
-    }
+            if is_run { run::NO_STATUS } else { 1 }
+        })
+    }))
 }
 
 /// What is wrong with the command line, in one line; where more is to be read.

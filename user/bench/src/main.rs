@@ -20,7 +20,6 @@ mod boot;
 mod calls;
 mod files;
 mod growth;
-mod mark;
 mod memory;
 mod messages;
 mod processes;
@@ -31,7 +30,7 @@ mod system;
 use std::ffi::CStr;
 use system::Errno;
 
-pub use measure::{Batch, meter};
+pub use measure::{Batch, mark, meter};
 
 /// An operation.
 pub struct Operation {

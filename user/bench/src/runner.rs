@@ -83,7 +83,7 @@ fn measured((operation, size, name): &Row, settled: bool) -> String {
     let measure = |mut batch: Batch| {
         let cost = meter::measure(&mut batch, operation.most)?;
         if settled {
-            meter::settle();
+            crate::mark::settle();
         }
         Ok(cost)
     };

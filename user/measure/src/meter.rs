@@ -11,20 +11,6 @@ pub const ENOUGH: u64 = 2_000_000;
 /// Batches that count.
 pub const BATCHES: u64 = 5;
 
-/// Nanoseconds within which work that was put off is done: grace periods, timers and threads of the kernel's.
-const SETTLED: i64 = 2_000_000_000;
-
-/// Stands still while the machine does what it put off, and then as long again, when it has only its housekeeping to do: the plugin that
-/// counts instructions between the marks has a line for each. The difference is what the batches left behind.
-pub fn settle() {
-    for _ in 0..2 {
-        let time = libc::timespec { tv_sec: SETTLED / 1_000_000_000, tv_nsec: SETTLED % 1_000_000_000 };
-        crate::mark::begin();
-        unsafe { libc::nanosleep(&time, std::ptr::null_mut()) };
-        crate::mark::end();
-    }
-}
-
 /// What an operation costs, in hundredths of a nanosecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {

@@ -3,7 +3,8 @@
 //! `guest-tests list` prints the names; `guest-tests run [--quiet] [NAME…]` runs those whose names start with one of the given (all
 //! without any), prints `ok NAME` or `not ok NAME: why`, and exits with the number of failures (at most 100);
 //! `guest-tests stress KIND COUNT` does one thing very often, and `guest-tests exact KIND COUNT` says what that left behind;
-//! `guest-tests fuzz SEED SECONDS` makes calls by chance. A test says what Linux does: one that fails on Linux is wrong.
+//! `guest-tests shortage` uses memory up; `guest-tests fuzz SEED SECONDS` makes calls by chance. A test says what Linux does: one that
+//! fails on Linux is wrong.
 //!
 //! A test is a function that panics when it fails. It runs in a forked child that is the leader of a process group, in a
 //! fresh folder, as root, with a time-out; the group is killed afterwards.
@@ -18,6 +19,7 @@ mod exceptions;
 mod files;
 mod futexes;
 mod fuzz;
+mod inside;
 mod job_control;
 mod kernel_threads;
 mod mappings;
@@ -32,6 +34,7 @@ mod processes;
 mod registers;
 mod runner;
 mod scheduling;
+mod shortage;
 mod signals;
 mod sigreturn;
 mod stress;
@@ -81,12 +84,14 @@ const FAMILIES: &[&[Test]] = &[
     terminals::TESTS,
     job_control::TESTS,
     masters::TESTS,
+    shortage::TESTS,
     system::TESTS,
     kernel_threads::TESTS,
     scheduling::TESTS,
     credentials::TESTS,
     pointers::TESTS,
     numbers::TESTS,
+    inside::TESTS,
 ];
 
 fn main() {
@@ -100,11 +105,12 @@ fn main() {
         ["run", names @ ..] => runner::run(FAMILIES, names),
         ["stress", kind, count] => stress::run(kind, count),
         ["exact", kind, count] => exact::run(kind, count),
+        ["shortage"] => shortage::run(),
         ["fuzz", seed, seconds] => fuzz::run(seed, seconds),
         ["child", what @ ..] => processes::re_executed(what),
         _ => {
             eprintln!(
-                "usage: guest-tests list | run [--quiet] [NAME…] | stress|exact fork|thread|pipe|file|map|shell COUNT | fuzz SEED SECONDS"
+                "usage: guest-tests list | run [--quiet] [NAME…] | stress|exact fork|thread|pipe|file|map|shell COUNT | shortage | fuzz SEED SECONDS"
             );
             2
         }

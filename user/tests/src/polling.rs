@@ -19,6 +19,9 @@ crate::tests!(
     select_rejects_closed_descriptors,
     select_tells_the_time_left,
     many_descriptors,
+    poll_of_many_kinds,
+    select_beyond_words,
+    epoll_one_shot_is_told_again,
     event_counter,
     event_semaphore,
     event_counter_overflows,
@@ -205,6 +208,87 @@ fn many_descriptors() {
         assert_eq!(poll(&mut entries, -1), 1);
         assert_eq!(entries[index].revents, libc::POLLIN);
         take(pipes[index].0);
+    }
+}
+
+/// So many that not all are looked at together: ready, idle, closed and none, each time the same answers, and each answer written.
+fn poll_of_many_kinds() {
+    let pipes: Vec<(i32, i32)> = (0..25).map(|_| pipe()).collect();
+    let closed = pipes[24].0;
+    close(closed);
+    let mut entries: Vec<libc::pollfd> = pipes.iter().map(|&(source, _)| entry(source, libc::POLLIN)).collect();
+    entries.insert(7, entry(-1, libc::POLLIN));
+    entries.extend(pipes.iter().map(|&(_, sink)| entry(sink, libc::POLLIN)));
+    for ready in [vec![], vec![0], vec![3, 16, 17, 23]] {
+        ready.iter().for_each(|&index: &usize| put(pipes[index].1));
+        // What was there before is replaced, whatever it is.
+        entries.iter_mut().zip(0..).for_each(|(entry, number)| entry.revents = [0, 1, -1][number % 3]);
+        let count = poll(&mut entries, 0);
+        // The last pipe's reader is gone: its writer sees an error, though it asked for something else.
+        assert_eq!(count as usize, ready.len() + 2);
+        let expected = |fd: i32| match pipes.iter().position(|&(source, _)| source == fd) {
+            Some(24) => libc::POLLNVAL,
+            Some(index) if ready.contains(&index) => libc::POLLIN,
+            None if fd == pipes[24].1 => libc::POLLERR,
+            _ => 0,
+        };
+        entries.iter().for_each(|entry| assert_eq!(entry.revents, expected(entry.fd), "{}", entry.fd));
+        ready.iter().for_each(|&index| take(pipes[index].0));
+    }
+    // Nothing is ready: one of the last comes to be.
+    let mut entries: Vec<libc::pollfd> = pipes[..24].iter().map(|&(source, _)| entry(source, libc::POLLIN)).collect();
+    let child = fork(|| {
+        sleep(30);
+        put(pipes[22].1);
+        0
+    });
+    assert_eq!(poll(&mut entries, -1), 1);
+    assert_eq!(entries.iter().position(|entry| entry.revents != 0), Some(22));
+    wait(child);
+}
+
+/// More than four words of descriptors; bits beyond the count are neither asked nor answered.
+fn select_beyond_words() {
+    let (source, sink) = pipe();
+    let places = [5, 63, 64, 130, 300, 511, 512, 700];
+    let places: Vec<i32> = places.into_iter().filter(|&place| place > sink).collect();
+    places.iter().for_each(|&place| assert_eq!(unsafe { libc::dup2(source, place) }, place));
+    assert_eq!(unsafe { libc::dup2(sink, 600) }, 600);
+    let mut none = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let mut select = |count, reading: &mut libc::fd_set, writing: &mut libc::fd_set| unsafe {
+        libc::select(count, reading, writing, std::ptr::null_mut(), &mut none)
+    };
+    let members =
+        |set: &libc::fd_set| -> Vec<i32> { (0..1024).filter(|&fd| unsafe { libc::FD_ISSET(fd, set) }).collect() };
+    let (mut reading, mut writing) = (set(&places), set(&[600]));
+    assert_eq!(select(701, &mut reading, &mut writing), 1);
+    assert_eq!((members(&reading), members(&writing)), (vec![], vec![600]));
+    put(sink);
+    let (mut reading, mut writing) = (set(&places), set(&[600]));
+    assert_eq!(select(701, &mut reading, &mut writing), places.len() as i32 + 1);
+    assert_eq!((members(&reading), members(&writing)), (places.clone(), vec![600]));
+    // Up to 511: its own word is only asked in part, the ones above are left as they are.
+    let (mut reading, mut writing) = (set(&places), set(&[600]));
+    let below: Vec<i32> = places.iter().copied().filter(|&place| place < 511).collect();
+    assert_eq!(select(511, &mut reading, &mut writing), below.len() as i32);
+    assert_eq!(members(&reading).into_iter().filter(|&fd| fd < 511).collect::<Vec<_>>(), below);
+}
+
+/// A change that comes before the interest does is found when the interest comes.
+fn epoll_one_shot_is_told_again() {
+    let set = epoll();
+    let (source, sink) = pipe();
+    control(set, libc::EPOLL_CTL_ADD, source, libc::EPOLLIN | libc::EPOLLONESHOT, 1).unwrap();
+    for round in 2..200 {
+        put(sink);
+        assert_eq!(ready(set, -1), [(libc::EPOLLIN as u32, round - 1)]);
+        put(sink);
+        assert_eq!(ready(set, 0), []);
+        control(set, libc::EPOLL_CTL_MOD, source, libc::EPOLLIN | libc::EPOLLONESHOT, round).unwrap();
+        assert_eq!(ready(set, -1), [(libc::EPOLLIN as u32, round)]);
+        take(source);
+        take(source);
+        control(set, libc::EPOLL_CTL_MOD, source, libc::EPOLLIN | libc::EPOLLONESHOT, round).unwrap();
     }
 }
 

@@ -287,9 +287,29 @@ fn clocks_of_all_kinds() {
     }
     let realtime = now(libc::CLOCK_REALTIME).as_secs();
     assert!(realtime > 1_600_000_000, "the year is after 2020: {realtime}");
-    let coarse = now(libc::CLOCK_MONOTONIC_COARSE);
-    let fine = now(libc::CLOCK_MONOTONIC);
-    assert!(coarse <= fine && fine - coarse < Duration::from_secs(1));
+    for (coarse, fine) in
+        [(libc::CLOCK_MONOTONIC_COARSE, libc::CLOCK_MONOTONIC), (libc::CLOCK_REALTIME_COARSE, libc::CLOCK_REALTIME)]
+    {
+        // By the vDSO and by the call: never ahead, and standing still for a tick.
+        let by_call = || {
+            let mut value: libc::timespec = unsafe { zeroed() };
+            sys!(libc::SYS_clock_gettime, coarse, &raw mut value).unwrap();
+            Duration::new(value.tv_sec as u64, value.tv_nsec as u32)
+        };
+        let readings = [now(coarse), by_call(), now(coarse), by_call()];
+        let after = now(fine);
+        assert!(readings.is_sorted() && readings[3] <= after, "{readings:?} {after:?}");
+        assert!(after - readings[0] < Duration::from_secs(1), "{readings:?} {after:?}");
+        let mut steps = vec![now(coarse)];
+        while steps.len() < 4 {
+            let reading = now(coarse);
+            if steps.last() != Some(&reading) {
+                steps.push(reading);
+            }
+        }
+        let whole_ticks = |pair: &[Duration]| pair[1] - pair[0] >= Duration::from_micros(900);
+        assert!(steps.windows(2).all(whole_ticks), "{steps:?}");
+    }
     assert_eq!(sys!(libc::SYS_clock_gettime, 99, 0), Err(libc::EINVAL));
 }
 

@@ -20,7 +20,7 @@ mod machine;
 
 use core::ffi::c_void;
 use machine::{TimeStampCounter, call, cpu_word, page};
-use time::Timespec;
+use time::Moment;
 use time::vvar::cpu_and_node;
 
 /// `struct timespec`.
@@ -82,17 +82,18 @@ core::arch::global_asm!(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn __vdso_clock_gettime(clock: u32, time: *mut KernelTimespec) -> i32 {
     // Comparisons, for what is asked for most: a table of jumps costs more.
-    let answered = if clock == CLOCK_REALTIME {
-        page().realtime(TimeStampCounter)
-    } else if matches!(clock, CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_BOOTTIME) {
-        // No suspend, and no correction of the rate that `CLOCK_MONOTONIC_RAW` would be free of.
+    let answered = if clock == CLOCK_MONOTONIC {
         page().monotonic(TimeStampCounter)
+    } else if clock == CLOCK_REALTIME {
+        page().realtime(TimeStampCounter)
     } else {
         // SAFETY: the caller's promise.
         return unsafe { rarer_clock(clock, time) };
     };
+    let Some(now) = answered else { return ask_kernel(clock, time) };
     // SAFETY: the caller's promise.
-    unsafe { answer(clock, answered, time) }
+    unsafe { time.write(exact(now)) };
+    0
 }
 
 /// The clocks that are asked for less often, apart so that they cost the others no registers.
@@ -102,27 +103,23 @@ pub unsafe extern "C" fn __vdso_clock_gettime(clock: u32, time: *mut KernelTimes
 #[inline(never)]
 unsafe extern "C" fn rarer_clock(clock: u32, time: *mut KernelTimespec) -> i32 {
     let answered = match clock {
-        CLOCK_REALTIME_COARSE => page().realtime_coarse(),
-        CLOCK_MONOTONIC_COARSE => page().monotonic_coarse(),
-        CLOCK_TAI => page().tai(TimeStampCounter),
+        // No suspend, and no correction of the rate that `CLOCK_MONOTONIC_RAW` would be free of.
+        CLOCK_MONOTONIC_RAW | CLOCK_BOOTTIME => page().monotonic(TimeStampCounter).map(exact),
+        CLOCK_REALTIME_COARSE => page().realtime(TimeStampCounter).map(coarse),
+        CLOCK_MONOTONIC_COARSE => page().monotonic(TimeStampCounter).map(coarse),
+        CLOCK_TAI => page().tai(TimeStampCounter).map(exact),
         _ => None,
     };
+    let Some(now) = answered else { return ask_kernel(clock, time) };
     // SAFETY: the caller's promise.
-    unsafe { answer(clock, answered, time) }
+    unsafe { time.write(now) };
+    0
 }
 
-/// Stores the time, or asks the kernel for it.
-///
-/// # Safety
-/// As [`__vdso_clock_gettime`].
-#[inline(always)]
-unsafe fn answer(clock: u32, answered: Option<Timespec>, time: *mut KernelTimespec) -> i32 {
-    let Some(now) = answered else {
-        return call(CLOCK_GETTIME, clock as usize, time as usize, 0) as i32;
-    };
-    // SAFETY: the caller's promise.
-    unsafe { time.write(timespec(now)) };
-    0
+#[cold]
+#[inline(never)]
+extern "C" fn ask_kernel(clock: u32, time: *mut KernelTimespec) -> i32 {
+    call(CLOCK_GETTIME, clock as usize, time as usize, 0) as i32
 }
 
 /// `clock_getres(2)`.
@@ -131,15 +128,18 @@ unsafe fn answer(clock: u32, answered: Option<Timespec>, time: *mut KernelTimesp
 /// `resolution` is null or may be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn __vdso_clock_getres(clock: u32, resolution: *mut KernelTimespec) -> i32 {
-    let page = page();
     let nanoseconds = match clock {
-        CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_BOOTTIME | CLOCK_TAI if page.has_exact() => 1,
-        CLOCK_REALTIME_COARSE | CLOCK_MONOTONIC_COARSE if page.has_coarse() => time::TICK_NS,
-        _ => return call(CLOCK_GETRES, clock as usize, resolution as usize, 0) as i32,
+        _ if !page().has_clocks() => None,
+        CLOCK_REALTIME | CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_BOOTTIME | CLOCK_TAI => Some(1),
+        CLOCK_REALTIME_COARSE | CLOCK_MONOTONIC_COARSE => Some(time::TICK_NS as i64),
+        _ => None,
+    };
+    let Some(nanoseconds) = nanoseconds else {
+        return call(CLOCK_GETRES, clock as usize, resolution as usize, 0) as i32;
     };
     if !resolution.is_null() {
         // SAFETY: the caller's promise.
-        unsafe { resolution.write(timespec(Timespec::from_ns(nanoseconds))) };
+        unsafe { resolution.write(KernelTimespec { seconds: 0, nanoseconds }) };
     }
     0
 }
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn __vdso_gettimeofday(time: *mut Timeval, zone: *mut Time
             return call(GETTIMEOFDAY, time as usize, zone as usize, 0) as i32;
         };
         // SAFETY: the caller's promise.
-        unsafe { time.write(Timeval { seconds: now.seconds(), microseconds: i64::from(now.microseconds()) }) };
+        unsafe { time.write(Timeval { seconds: now.seconds(), microseconds: now.microseconds() as i64 }) };
     }
     if !zone.is_null() {
         let (minutes_west, daylight_saving) = page.time_zone();
@@ -172,8 +172,7 @@ pub unsafe extern "C" fn __vdso_gettimeofday(time: *mut Timeval, zone: *mut Time
 /// `time` is null or may be written.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn __vdso_time(time: *mut i64) -> i64 {
-    let page = page();
-    let Some(seconds) = page.coarse_seconds().or_else(|| page.realtime(TimeStampCounter).map(Timespec::seconds)) else {
+    let Some(seconds) = page().realtime(TimeStampCounter).map(Moment::seconds) else {
         return call(TIME, time as usize, 0, 0) as i64;
     };
     if !time.is_null() {
@@ -205,6 +204,11 @@ pub unsafe extern "C" fn __vdso_getcpu(cpu: *mut u32, node: *mut u32, cache: *mu
 }
 
 #[inline(always)]
-fn timespec(time: Timespec) -> KernelTimespec {
-    KernelTimespec { seconds: time.seconds(), nanoseconds: i64::from(time.nanoseconds()) }
+fn exact(now: Moment) -> KernelTimespec {
+    KernelTimespec { seconds: now.seconds(), nanoseconds: now.nanoseconds() as i64 }
+}
+
+#[inline(always)]
+fn coarse(now: Moment) -> KernelTimespec {
+    KernelTimespec { seconds: now.seconds(), nanoseconds: now.coarse_nanoseconds() as i64 }
 }

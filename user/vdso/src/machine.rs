@@ -1,6 +1,7 @@
 //! The processor: where the page is, the counter, the CPU's number, the way into the kernel.
 
 use core::arch::asm;
+use time::Moment;
 use time::vvar::{CPU_SELECTOR, CPU_SOURCE_RDPID, ClockPage, Counter};
 
 /// The page before this object's ELF header.
@@ -27,12 +28,34 @@ impl Counter for TimeStampCounter {
         low | high << 32
     }
 
+    /// With the page's words as operands: the compiler loads what is atomic into registers first.
     #[inline(always)]
-    fn settle(self, nanoseconds: u64) -> u64 {
-        let mut settled = nanoseconds;
-        // SAFETY: no instruction at all.
-        unsafe { asm!("/* {0} */", inout(reg) settled, options(nomem, nostack, preserves_flags)) };
-        settled
+    fn moment<const BASE: usize>(self, page: &ClockPage) -> Moment {
+        let (fraction, seconds): (u64, u64);
+        // SAFETY: reads words of the page, which the kernel changes only in whole, and the counter, as above.
+        unsafe {
+            asm!(
+                "lfence",
+                "rdtsc",
+                "shl rdx, 32",
+                "or rax, rdx",
+                // A counter that lags behind the base reads as the base.
+                "sub rax, [{page} + {since}]",
+                "cmovs rax, {zero}",
+                "mul qword ptr [{page} + {rate}]",
+                "add rax, [{page} + {base}]",
+                "adc rdx, [{page} + {base} + 8]",
+                page = in(reg) page,
+                zero = in(reg) 0_u64,
+                since = const ClockPage::BASE_CYCLES,
+                rate = const ClockPage::RATE,
+                base = const BASE,
+                out("rax") fraction,
+                out("rdx") seconds,
+                options(nostack),
+            );
+        }
+        Moment::from_words(fraction, seconds)
     }
 }
 

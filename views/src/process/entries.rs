@@ -70,7 +70,7 @@ const fn only(place: Place, entry: Entry) -> Entry {
     Entry { name: entry.name, permissions: entry.permissions, kind: entry.kind, place }
 }
 
-static ENTRIES: [Entry; 23] = [
+static ENTRIES: [Entry; 24] = [
     only(Place::Process, folder("task", 0o555, |subject| Arc::new(Threads(subject)))),
     folder("fd", 0o500, |subject| Arc::new(Descriptors { subject, shown: Shown::Files })),
     folder("fdinfo", 0o555, |subject| Arc::new(Descriptors { subject, shown: Shown::Information })),
@@ -93,6 +93,7 @@ static ENTRIES: [Entry; 23] = [
     only(Place::Process, setting("timerslack_ns", 0o666, settings::timer_slack, settings::set_timer_slack)),
     text("mounts", 0o444, mounts::mounts),
     text("mountinfo", 0o444, mounts::information),
+    text("oom_score", 0o444, settings::oom_score),
     setting("oom_score_adj", 0o644, settings::oom_score_adjustment, settings::set_oom_score_adjustment),
 ];
 

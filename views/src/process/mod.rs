@@ -12,6 +12,7 @@ mod settings;
 mod stat;
 mod status;
 
+pub(crate) use access::with_reader;
 pub(crate) use folders::Processes;
 pub(crate) use links::{SelfLink, ThreadSelfLink};
 pub(crate) use mounts::set_namespace;

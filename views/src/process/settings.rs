@@ -4,7 +4,7 @@ use abi::Errno;
 use core::fmt::Write;
 use core::sync::atomic::Ordering;
 use procfs::Output;
-use task::{NAME_LENGTH, tree};
+use task::{NAME_LENGTH, shortage, tree};
 use vfs::Capabilities;
 
 /// A name without the NULs behind it.
@@ -42,24 +42,35 @@ pub(crate) fn children(look: &Look, output: &mut Output) -> Result<(), Errno> {
     Ok(())
 }
 
+/// oom_score: two thirds of a thousand for who has nothing, twice that for who has all (proc_oom_score in Linux's fs/proc/base.c).
+pub(crate) fn oom_score(look: &Look, output: &mut Output) -> Result<(), Errno> {
+    let total = shortage::total_pages();
+    let score = shortage::badness(&look.task).map_or(0, |points| (1000 + points * 1000 / total) * 2 / 3);
+    writeln!(output, "{score}")?;
+    Ok(())
+}
+
 pub(crate) fn oom_score_adjustment(look: &Look, output: &mut Output) -> Result<(), Errno> {
     writeln!(output, "{}", look.task.process.oom_score_adjustment.load(Ordering::Relaxed))?;
     Ok(())
 }
 
-/// EINVAL for what is no number from -1000 to 1000; EACCES to lower it without CAP_SYS_RESOURCE.
+/// EINVAL for what is no number from -1000 to 1000; EACCES without CAP_SYS_RESOURCE below what somebody with it set last.
 pub(crate) fn set_oom_score_adjustment(look: &Look, bytes: &[u8]) -> Result<usize, Errno> {
     let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
     let value: i32 = text.trim().parse().map_err(|_| Errno::EINVAL)?;
     if !(-1000..=1000).contains(&value) {
         return Err(Errno::EINVAL);
     }
-    let setting = &look.task.process.oom_score_adjustment;
-    let privileged = access::with_reader(|reader| reader.credentials().has(Capabilities::SYS_RESOURCE));
-    if value < setting.load(Ordering::Relaxed) && privileged != Some(true) {
+    let process = &look.task.process;
+    let privileged = access::with_reader(|reader| reader.credentials().has(Capabilities::SYS_RESOURCE)) == Some(true);
+    if value < process.oom_score_least.load(Ordering::Relaxed) && !privileged {
         return Err(Errno::EACCES);
     }
-    setting.store(value, Ordering::Relaxed);
+    process.oom_score_adjustment.store(value, Ordering::Relaxed);
+    if privileged {
+        process.oom_score_least.store(value, Ordering::Relaxed);
+    }
     Ok(bytes.len())
 }
 

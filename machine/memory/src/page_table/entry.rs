@@ -67,6 +67,22 @@ pub(crate) const TABLE: u64 = PRESENT | WRITABLE | USER | ACCESSED;
 /// The same in the kernel's half.
 pub(crate) const KERNEL_TABLE: u64 = PRESENT | WRITABLE | ACCESSED;
 
+const NAMES: [(u64, &str); 13] = [
+    (PRESENT, "present"),
+    (WRITABLE, "writable"),
+    (USER, "user"),
+    (WRITE_THROUGH, "write-through"),
+    (UNCACHED, "uncached"),
+    (ACCESSED, "accessed"),
+    (DIRTY, "dirty"),
+    (LARGE, "large"),
+    (GLOBAL, "global"),
+    (ANONYMOUS, "anonymous"),
+    (UNCOUNTED, "uncounted"),
+    (NO_ACCESS, "no-access"),
+    (NO_EXECUTE, "no-execute"),
+];
+
 /// An entry's value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry(pub u64);
@@ -113,6 +129,16 @@ impl Entry {
         self.0 & UNCOUNTED == 0
     }
 
+    /// The physical address in it, as a whole.
+    pub fn frame_address(self) -> u64 {
+        self.0 & ADDRESS
+    }
+
+    /// The names of the bits that are set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        NAMES.iter().filter(move |(bit, _)| self.has(*bit)).map(|(_, name)| *name)
+    }
+
     pub fn kind(self) -> PageKind {
         if self.has(ANONYMOUS) {
             PageKind::Anonymous
@@ -127,21 +153,6 @@ impl Entry {
 impl fmt::Display for Entry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:#018x} frame {:#x}", self.0, self.number())?;
-        let names = [
-            (PRESENT, "present"),
-            (WRITABLE, "writable"),
-            (USER, "user"),
-            (WRITE_THROUGH, "write-through"),
-            (UNCACHED, "uncached"),
-            (ACCESSED, "accessed"),
-            (DIRTY, "dirty"),
-            (LARGE, "large"),
-            (GLOBAL, "global"),
-            (ANONYMOUS, "anonymous"),
-            (UNCOUNTED, "uncounted"),
-            (NO_ACCESS, "no-access"),
-            (NO_EXECUTE, "no-execute"),
-        ];
-        names.iter().filter(|(bit, _)| self.has(*bit)).try_for_each(|(_, name)| write!(formatter, " {name}"))
+        self.names().try_for_each(|name| write!(formatter, " {name}"))
     }
 }

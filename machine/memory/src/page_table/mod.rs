@@ -30,7 +30,7 @@ pub use fork::Copied;
 pub use gather::Gather;
 pub use resolve::Found;
 pub use stock::{drain_table_stocks, kept_tables, start_table_stocks};
-pub use table::{Walk, set_levels};
+pub use table::{Walk, WalkStep, set_levels};
 
 use crate::{PAGE_SIZE, PhysicalAddress, tlb};
 use arch::CpuSet;
@@ -115,6 +115,15 @@ impl PageTable {
     pub fn walk(&self, address: usize) -> Walk {
         let tables = self.tables.lock();
         Walk::new(tables.root, tables.levels, address)
+    }
+
+    /// The same, with bytes of the page at its end: [`device::read_ram`](crate::device::read_ram) says how many. The page cannot go
+    /// in between.
+    pub fn walk_and_read(&self, address: usize, bytes: &mut [u8]) -> (Walk, usize) {
+        let tables = self.tables.lock();
+        let walk = Walk::new(tables.root, tables.levels, address);
+        let count = walk.read(bytes);
+        (walk, count)
     }
 
     /// Drops translations of a range wherever this address space is loaded, and waits until they are gone.

@@ -4,7 +4,7 @@ use super::stock;
 use crate::counters::{Counter, count};
 use crate::descriptor::{self, Kind};
 use crate::zones::{self, ZoneKind};
-use crate::{PAGE_SHIFT, physical};
+use crate::{PAGE_SHIFT, PhysicalAddress, physical};
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// Entries in a table.
@@ -220,14 +220,38 @@ impl Tables {
 /// The way down to an address as the hardware takes it, for people: one entry per level, from the root.
 #[derive(Clone, Copy)]
 pub struct Walk {
+    address: usize,
+    root: Table,
     entries: [Entry; MOST_LEVELS],
     levels: usize,
     last: usize,
 }
 
+/// One step of a [`Walk`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalkStep {
+    /// As the SDM counts: 4 (or 5) is the root, 1 the leaf.
+    pub level: usize,
+    pub table: PhysicalAddress,
+    /// Nine bits of the address.
+    pub index: usize,
+    pub entry: u64,
+}
+
+impl WalkStep {
+    /// What the bits of the entry that are set are called.
+    pub fn flags(&self) -> impl Iterator<Item = &'static str> {
+        Entry(self.entry).names()
+    }
+
+    pub fn is_present(&self) -> bool {
+        Entry(self.entry).has(PRESENT)
+    }
+}
+
 impl Walk {
     pub(crate) fn new(root: Table, levels: usize, address: usize) -> Self {
-        let mut walk = Self { entries: [Entry(0); MOST_LEVELS], levels, last: 0 };
+        let mut walk = Self { address, root, entries: [Entry(0); MOST_LEVELS], levels, last: 0 };
         let mut table = root;
         for level in (0..levels).rev() {
             let entry = table.load(address, level);
@@ -239,6 +263,33 @@ impl Walk {
             table = Table(entry.number());
         }
         walk
+    }
+
+    /// Each step, from the root on, as far as the way goes.
+    pub fn steps(&self) -> impl Iterator<Item = WalkStep> + '_ {
+        (self.last..self.levels).rev().map(|level| {
+            let table = if level + 1 == self.levels { self.root.0 } else { self.entries[level + 1].number() };
+            WalkStep {
+                level: level + 1,
+                table: PhysicalAddress(u64::from(table) << PAGE_SHIFT),
+                index: index(self.address, level),
+                entry: self.entries[level].0,
+            }
+        })
+    }
+
+    /// Where the address is in physical memory, and how large the page is; `None` where the way ends before one.
+    pub fn target(&self) -> Option<(PhysicalAddress, usize)> {
+        let size = span(self.last);
+        let base = self.entries[self.last].frame_address() & !(size as u64 - 1);
+        self.is_mapped().then_some((PhysicalAddress(base | (self.address & (size - 1)) as u64), size))
+    }
+
+    /// Copies bytes at the address, as far as its page goes; answers how many. 0 where there is no page, or no RAM.
+    pub fn read(&self, bytes: &mut [u8]) -> usize {
+        let Some((address, size)) = self.target() else { return 0 };
+        let rest = (size - (address.0 as usize & (size - 1))).min(bytes.len());
+        crate::device::read_ram(address, &mut bytes[..rest])
     }
 
     /// Whether a page stands at the end of the way.

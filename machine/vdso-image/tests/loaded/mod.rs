@@ -10,7 +10,7 @@ use std::ptr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use time::{Clock, Timespec};
-use vdso_image::{Coarse, Contents, IMAGE, Publisher, Store, VVAR_PAGES};
+use vdso_image::{Contents, IMAGE, Publisher, Store, VVAR_PAGES};
 
 const PAGE: usize = 4096;
 
@@ -80,12 +80,6 @@ impl Loaded {
 
     pub fn open(&self) {
         self.store(self.publisher.lock().unwrap().open());
-    }
-
-    pub fn tick(&self, coarse: &Coarse) {
-        for store in self.publisher.lock().unwrap().tick(coarse) {
-            self.store(store);
-        }
     }
 
     fn store(&self, (offset, word): Store) {

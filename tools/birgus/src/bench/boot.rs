@@ -199,7 +199,7 @@ impl OnMachine {
 
     /// Instructions from entry to init.
     pub fn instructions(&self, starts: &Starts) -> Option<f64> {
-        Some(starts.counted.get("tsc")? - self.before_entry(starts, false))
+        from_entry(&starts.counted, self.before_entry(starts, false))
     }
 
     /// Milliseconds, with their spread.
@@ -209,10 +209,15 @@ impl OnMachine {
         let before = self.before_entry(starts, true);
         let one = |figures: &Figures| {
             let own = figures.get("before_entry").copied().unwrap_or(before);
-            Some((figures.get("tsc")? - own) * 1000.0 / hertz)
+            Some(from_entry(figures, own)? * 1000.0 / hertz)
         };
         Spread::of(starts.timed.iter().filter_map(one).collect())
     }
+}
+
+/// Cycles from entry to init: by the kernel's own account, or by what init read when the entry was at `before`.
+fn from_entry(figures: &Figures, before: f64) -> Option<f64> {
+    figures.get("exec").copied().or_else(|| Some(figures.get("tsc")? - before))
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ mod tests {
         };
         assert_eq!(line(0, "memory"), "memory 300");
         assert_eq!(line(0, "acpi"), "acpi 200");
-        assert_eq!(line(0, "all"), "all 1800 9000");
+        assert_eq!(line(0, "all"), "all 1800 9000", "it has no mark at its end: by init's reading");
         assert_eq!((line(1, "image"), line(1, "slab")), ("image 32".into(), "slab 8".into()));
         assert_eq!(line(1, "all"), "all 40 120", "what is free or of the initramfs is not gone");
         assert!(!text[1].contains("files"));

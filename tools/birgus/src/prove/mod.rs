@@ -8,7 +8,6 @@
 mod book;
 mod laboratory;
 mod page;
-mod plot;
 mod text;
 
 use crate::nearest::nearest;

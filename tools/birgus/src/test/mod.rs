@@ -6,15 +6,18 @@ mod count;
 mod edges;
 pub mod golden;
 pub mod guest;
+mod leftovers;
 mod pool;
 mod stages;
 
 use crate::paths::Paths;
 use crate::run::options::Request;
 use anyhow::{Result, ensure};
+use leftovers::Leftovers;
 use stages::{STAGES, Stage};
 use std::ops::AddAssign;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Instant;
 
 /// What `birgus test` is asked for.
@@ -49,6 +52,8 @@ pub struct Context<'a> {
     pub whole: bool,
     /// Parts of the names of cases that are wanted beside.
     pub case_names: Vec<String>,
+    /// What the machines said at their ends.
+    leftovers: Mutex<Leftovers>,
 }
 
 /// Counts of what passed and what did not.
@@ -94,13 +99,17 @@ pub fn run(paths: &Paths, options: &Options) -> Result<u8> {
         options.names.join(" or ")
     );
     let whole = chosen.iter().any(|stage| stage.name == "guest");
-    let context = Context { paths, options, request: pool::request(options), whole, case_names };
+    let context =
+        Context { paths, options, request: pool::request(options), whole, case_names, leftovers: Mutex::default() };
     let mut sum = Tally::default();
     for stage in &STAGES {
         let wanted = chosen.iter().any(|other| other.name == stage.name) || stage.name == "guest" && wants_cases;
         if wanted {
             sum += perform(stage, &context);
         }
+    }
+    if let Ok(leftovers) = context.leftovers.lock() {
+        leftovers.print();
     }
     println!("{} passed, {} failed", sum.passed, sum.failed);
     Ok(u8::from(sum.failed > 0))

@@ -3,9 +3,10 @@
 use super::cases::{self, Case, Expected, MachineNeeds};
 use super::golden::{self, Answer};
 use super::guest::{Ending, Guest};
+use super::leftovers::Figures;
 use super::{Context, Options, Tally, stages};
 use crate::artifacts;
-use crate::run::kernel::Kernel;
+use crate::run::kernel::{Family, Kernel};
 use crate::run::options::{Accel, MachineKind, Request};
 use crate::run::report::{self, Loss};
 use crate::run::{Plan, clock};
@@ -107,8 +108,9 @@ fn run_all(context: &Context<'_>, groups: Vec<Group>) -> Result<Tally> {
 /// Runs the cases of a group on one machine, or on another when one ended.
 fn run_group(context: &Context<'_>, kernel: &Kernel, group: &Group) -> Tally {
     let (mut tally, mut guest) = (Tally::default(), None);
+    let mut before = None;
     for case in &group.cases {
-        let faults = match run_case(context, kernel, case, &mut guest) {
+        let faults = match run_case(context, kernel, case, &mut guest, &mut before) {
             Ok(faults) => faults,
             Err(error) => Some(format!("{error:#}")),
         };
@@ -120,14 +122,32 @@ fn run_group(context: &Context<'_>, kernel: &Kernel, group: &Group) -> Tally {
             }
         }
     }
+    if let (Some(mut guest), Some(before)) = (guest, before)
+        && let Ok(Some(after)) = Figures::ask(&mut guest)
+        && let Ok(mut leftovers) = context.leftovers.lock()
+    {
+        leftovers.add(&before, after);
+    }
     tally
 }
 
-/// Runs a case; what is wrong with the answer.
-fn run_case(context: &Context<'_>, kernel: &Kernel, case: &Case, guest: &mut Option<Guest>) -> Result<Option<String>> {
+/// Runs a case; what is wrong with the answer. `before` are the figures of the machine when it was new.
+fn run_case(
+    context: &Context<'_>,
+    kernel: &Kernel,
+    case: &Case,
+    guest: &mut Option<Guest>,
+    before: &mut Option<Figures>,
+) -> Result<Option<String>> {
     let running = match guest {
         Some(running) => running,
-        None => guest.insert(start(context, kernel, &case.machine)?),
+        None => {
+            let new = guest.insert(start(context, kernel, &case.machine)?);
+            // A machine that is to be lost has nothing else to say.
+            let lives = !matches!(case.expected, Expected::Loss { .. });
+            *before = if lives && kernel.family == Family::Birgus { Figures::ask(new)? } else { None };
+            new
+        }
     };
     let ending = running.run(&case.command, &case.stdin, case.timeout)?;
     if ending.is_err() {

@@ -1,9 +1,9 @@
 //! Which processor.
 
 use crate::experiment::Linux;
+use crate::observe::pin;
 use crate::{Experiment, Lab, Subject, Trouble};
 use evidence::Observable;
-use measure::system::check;
 use std::mem::zeroed;
 use std::sync::Barrier;
 
@@ -38,16 +38,11 @@ fn bound(binds: bool) -> Result<Seen, Trouble> {
     let barrier = Barrier::new(2);
     std::thread::scope(|scope| {
         let first = scope.spawn(|| -> Result<(i32, u64), Trouble> {
-            let mut result = Ok(0);
-            if binds {
-                unsafe {
-                    let mut set: libc::cpu_set_t = zeroed();
-                    libc::CPU_SET(1, &mut set);
-                    result = check(libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set));
-                }
-            }
+            let bound = !binds || pin(1);
             barrier.wait();
-            result?;
+            if !bound {
+                return Err(Trouble::failed("the thread could not bind itself"));
+            }
             let look = |_: &u64| {
                 std::thread::yield_now();
                 unsafe { libc::sched_getcpu() != 1 }

@@ -1,11 +1,11 @@
 //! A life without an instruction.
 
 use crate::experiment::Linux;
-use crate::observe::fork;
+use crate::observe::{fork, shared_words};
 use crate::{Experiment, Lab, Subject, Trouble};
 use evidence::Observable;
-use measure::system::{last_error, wait};
-use std::sync::atomic::{AtomicU64, Ordering};
+use measure::system::wait;
+use std::sync::atomic::Ordering;
 
 pub const EXPERIMENT: Experiment = Experiment {
     subject: Subject::Processes,
@@ -23,12 +23,7 @@ const CHILDREN: u64 = 100;
 
 /// How many of the children came to add one.
 fn ran(killed: bool) -> Result<u64, Trouble> {
-    let (rights, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
-    let place = unsafe { libc::mmap(std::ptr::null_mut(), 4096, rights, flags, -1, 0) };
-    if place == libc::MAP_FAILED {
-        return Err(last_error().into());
-    }
-    let word: &AtomicU64 = unsafe { &*place.cast() };
+    let word = &shared_words()?[0];
     for _ in 0..CHILDREN {
         let child = fork(|| {
             word.fetch_add(1, Ordering::SeqCst);

@@ -1,18 +1,17 @@
 //! A race of one instruction.
 
 use crate::experiment::Linux;
+use crate::observe::pin;
 use crate::{Experiment, Lab, Subject, Trouble};
 use evidence::Observable;
-use measure::system::check;
 use std::arch::asm;
-use std::mem::zeroed;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub const EXPERIMENT: Experiment = Experiment {
     subject: Subject::Synchronisation,
     claim: "A single instruction can be a race: without `lock`, increments by two processors are lost.",
     experiment: "Two threads, each on a processor of its own, add one to the same word by a single `inc`, up to four million times each. What the sum lacks was \
-        lost. The same is done with `lock inc`, and with both threads on one processor.",
+        lost; where nothing was, one tries again. The same is done with `lock inc`, and with both threads on one processor.",
     expected: "The processor reads, adds and writes; between its reading and its writing another may do the same, and one of the two is overwritten. `lock` \
         keeps the other out meanwhile. On one processor interrupts come between instructions only, so nothing is lost there.",
     observable: Observable::TwoProcessors,
@@ -23,14 +22,6 @@ pub const EXPERIMENT: Experiment = Experiment {
 static SUM: AtomicU64 = AtomicU64::new(0);
 static READY: AtomicU64 = AtomicU64::new(0);
 
-fn pin(processor: usize) -> bool {
-    unsafe {
-        let mut set: libc::cpu_set_t = zeroed();
-        libc::CPU_SET(processor, &mut set);
-        check(libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)).is_ok()
-    }
-}
-
 fn increments(times: u64, locked: bool) {
     let word = SUM.as_ptr();
     unsafe {
@@ -40,6 +31,20 @@ fn increments(times: u64, locked: bool) {
             asm!("2:", "inc qword ptr [{0}]", "dec {1}", "jnz 2b", in(reg) word, inout(reg) times => _);
         }
     }
+}
+
+/// As many times again as a machine may take to run both at once.
+const TRIES: usize = 20;
+
+/// How many increments without `lock` are lost, at the first time that some are.
+fn lost_in_the_end(times: u64) -> Result<u64, Trouble> {
+    for _ in 1..TRIES {
+        match lost(times, false, [0, 1])? {
+            0 => {}
+            lost => return Ok(lost),
+        }
+    }
+    lost(times, false, [0, 1])
 }
 
 /// How many of so many increments by each of two threads are lost.
@@ -69,7 +74,7 @@ fn lost(times: u64, locked: bool, processors: [usize; 2]) -> Result<u64, Trouble
 
 fn run(lab: &mut Lab) -> Result<(), Trouble> {
     let counts = [250_000, 500_000, 1_000_000, 2_000_000, 4_000_000];
-    let measured = lab.pairs(&counts, |times| lost(times, false, [0, 1]), |times| lost(times, true, [0, 1]))?;
+    let measured = lab.pairs(&counts, lost_in_the_end, |times| lost(times, true, [0, 1]))?;
     let sum = |which: fn(&(u64, u64, u64)) -> u64| measured.iter().map(which).sum::<u64>();
     let (plain, locked) = (sum(|row| row.1), sum(|row| row.2));
     lab.mechanism("increments", 2 * counts.iter().sum::<u64>(), "");

@@ -1,12 +1,11 @@
 //! Limited direct execution.
 
 use crate::experiment::Linux;
-use crate::observe::{Usage, fork};
+use crate::observe::{Usage, fork, shared_words, turns_until};
 use crate::{Experiment, Lab, Subject, Trouble, times};
 use evidence::Observable;
-use measure::system::{last_error, now};
-use std::hint::black_box;
-use std::sync::atomic::{AtomicU64, Ordering};
+use measure::system::now;
+use std::sync::atomic::Ordering;
 
 pub const EXPERIMENT: Experiment = Experiment {
     subject: Subject::KernelAndUserMode,
@@ -30,38 +29,26 @@ struct Loop {
     usage: Usage,
 }
 
-/// Loops until then; the clock is read without a call.
-fn turn_until(end: u64) -> Loop {
+/// Loops until then.
+fn looping(end: u64) -> Loop {
     let before = Usage::of_process();
-    let mut turns = 0_u64;
-    while now() < end {
-        for _ in 0..1000 {
-            turns = black_box(turns + 1);
-        }
-    }
+    let turns = turns_until(end);
     Loop { turns, usage: Usage::of_process().since(before) }
-}
-
-/// Two words of memory that processes share.
-fn shared() -> Result<&'static [AtomicU64; 4], Trouble> {
-    let (rights, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
-    let place = unsafe { libc::mmap(std::ptr::null_mut(), 4096, rights, flags, -1, 0) };
-    if place == libc::MAP_FAILED { Err(last_error().into()) } else { Ok(unsafe { &*place.cast() }) }
 }
 
 /// This one's loop, and the turns of the other process if there is one.
 fn looped(with_another: bool) -> Result<(Loop, u64), Trouble> {
-    let turns = shared()?;
+    let turns = shared_words()?;
     let end = now() + NANOSECONDS;
     let other = if with_another {
         Some(fork(|| {
-            turns[0].store(turn_until(end).turns, Ordering::SeqCst);
+            turns[0].store(turns_until(end), Ordering::SeqCst);
             0
         })?)
     } else {
         None
     };
-    let own = turn_until(end);
+    let own = looping(end);
     if let Some(other) = other {
         measure::system::wait(other)?;
     }

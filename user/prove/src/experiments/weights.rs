@@ -1,12 +1,11 @@
 //! Fair shares.
 
 use crate::experiment::Linux;
-use crate::observe::fork;
+use crate::observe::{fork, shared_words, sleep_until, turns_until};
 use crate::{Experiment, Lab, Subject, Trouble};
 use evidence::Observable;
-use measure::system::{last_error, now, wait};
-use std::hint::black_box;
-use std::sync::atomic::{AtomicU64, Ordering};
+use measure::system::{now, wait};
+use std::sync::atomic::Ordering;
 
 pub const EXPERIMENT: Experiment = Experiment {
     subject: Subject::Scheduling,
@@ -23,30 +22,17 @@ pub const EXPERIMENT: Experiment = Experiment {
 const NICE: [i32; 4] = [0, 3, 6, 9];
 const NANOSECONDS: u64 = 800_000_000;
 
-fn shared() -> Result<&'static [AtomicU64; 8], Trouble> {
-    let (rights, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
-    let place = unsafe { libc::mmap(std::ptr::null_mut(), 4096, rights, flags, -1, 0) };
-    if place == libc::MAP_FAILED { Err(last_error().into()) } else { Ok(unsafe { &*place.cast() }) }
-}
-
 /// The shares in per cent of four processes, whose levels are multiplied by `factor`.
 fn shares(factor: i32) -> Result<[f64; 4], Trouble> {
-    let counts = shared()?;
+    let counts = shared_words()?;
     // All begin together, when all are there.
     let start = now() + 10_000_000;
     let mut children = Vec::new();
     for (index, nice) in NICE.into_iter().enumerate() {
         children.push(fork(|| {
             unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice * factor) };
-            let wait = start.saturating_sub(now());
-            std::thread::sleep(std::time::Duration::from_nanos(wait));
-            let mut turns = 0_u64;
-            while now() < start + NANOSECONDS {
-                for _ in 0..1000 {
-                    turns = black_box(turns + 1);
-                }
-            }
-            counts[index].store(turns, Ordering::SeqCst);
+            sleep_until(start);
+            counts[index].store(turns_until(start + NANOSECONDS), Ordering::SeqCst);
             0
         })?);
     }

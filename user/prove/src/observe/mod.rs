@@ -2,12 +2,16 @@
 
 pub mod children;
 pub mod faults;
+pub mod inside;
 pub mod steps;
+pub mod timeline;
 pub mod usage;
+pub mod work;
 
 pub use children::{ended, fork, run_in_child, signal_name};
 pub use steps::{Steps, steps};
 pub use usage::Usage;
+pub use work::{pin, shared_words, sleep_until, turns_until};
 
 use measure::Batch;
 use measure::meter;
