@@ -148,6 +148,8 @@ fn another_programs_nice_value_counts_at_once() {
     let uneven = burners.during(1000);
     assert!(uneven[0] > uneven[1] * 5, "{uneven:?}");
     must(unsafe { libc::setpriority(libc::PRIO_PROCESS, burners.0[1] as u32, 0) });
+    // What it had at nice 19 counted for much: the other catches up first.
+    sleep(3000);
     let even = burners.during(600);
     assert!(even[0] * 2 > even[1] && even[1] * 2 > even[0], "{even:?}");
 }
