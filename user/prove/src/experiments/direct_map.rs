@@ -57,7 +57,8 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
         }
     }
     let (kernel, program) = lab.pair(|| seen(memory, true), || seen(memory, false))?;
-    lab.mechanism("words found at the kernel's addresses", kernel.words, "of 64").equals(PAGES, "they are the same frames");
+    lab.mechanism("words found at the kernel's addresses", kernel.words, "of 64")
+        .equals(PAGES, "they are the same frames");
     lab.mechanism("distances between the kernel's address and the frame", kernel.distances, "").equals(1, "a constant");
     lab.control("words found at the program's addresses", program.words, "of 64").equals(PAGES, "it wrote them");
     lab.control("distances between the program's address and the frame", program.distances, "")

@@ -85,7 +85,8 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
     lab.control("of them, init's", programs.of_init, "").equals(members, "by forks of forks");
     lab.control("of them, with memory", programs.with_memory, "").at_least(2, "all but those that have ended");
     let parents = tasks()?;
-    let parent = |number: u64| parents.get(&number).map_or_else(|| "missing".to_owned(), |task| task.parent.to_string());
+    let parent =
+        |number: u64| parents.get(&number).map_or_else(|| "missing".to_owned(), |task| task.parent.to_string());
     lab.control("parents of 1 and 2", format!("{} and {}", parent(1), parent(2)), "").equals("0 and 0", "made by hand");
     Ok(())
 }

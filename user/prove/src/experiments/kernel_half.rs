@@ -61,7 +61,8 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
         walks.iter().filter(|(one, other)| first_entry(one).is_some() && first_entry(one) == first_entry(other)).count()
     };
     lab.mechanism("address spaces that differ", roots(&upper), "of 3").equals(3, "each process has a root of its own");
-    lab.mechanism("of the kernel's entries in it, the same in both", same(&upper), "of 3").equals(3, "one table serves all");
+    lab.mechanism("of the kernel's entries in it, the same in both", same(&upper), "of 3")
+        .equals(3, "one table serves all");
     lab.mechanism("a stack mapped later is there in the process made before", u64::from(seen_by_the_first), "")
         .equals(1, "it was entered in a table that both have");
     lab.control("of the program's entries, the same in both", same(&lower), "of 3").equals(0, "tables of its own");

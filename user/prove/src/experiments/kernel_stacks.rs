@@ -91,7 +91,8 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
         (Some(stacks), Some(of_ended)) => {
             lab.mechanism("different stacks", stacks, "").equals(PROCESSES, "one each");
             lab.mechanism("in use on each, at least", asleep.least_used, "bytes").above(200, "the frames of the call");
-            lab.control("stacks of those that have ended", of_ended, "").equals(0, "they are not in the kernel any more");
+            lab.control("stacks of those that have ended", of_ended, "")
+                .equals(0, "they are not in the kernel any more");
         }
         _ => lab.unobserved("the stacks themselves: this kernel does not show them"),
     }

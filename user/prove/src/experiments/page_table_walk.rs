@@ -62,6 +62,7 @@ fn run(lab: &mut Lab) -> Result<(), Trouble> {
         .equals(format!("{WORD:#x}"), "the program wrote it through the same tables");
     lab.control("indices of the page beside it that are this address's", beside.indices, "")
         .below(levels, "it is another page");
-    lab.control("the word there, beside it", hexadecimal(beside.walk.word), "").differs(format!("{WORD:#x}"), "another frame");
+    lab.control("the word there, beside it", hexadecimal(beside.walk.word), "")
+        .differs(format!("{WORD:#x}"), "another frame");
     Ok(())
 }

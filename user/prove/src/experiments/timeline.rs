@@ -25,7 +25,8 @@ const NAMES: [&str; 6] = ["user", "process", "kernel thread", "softirq", "hard i
 /// Numbers of kernel threads: those without memory, by PF_KTHREAD.
 fn is_kernel_thread(number: i32) -> bool {
     let text = read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-    let flags = text.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(6)).and_then(|flags| flags.parse::<u64>().ok());
+    let flags =
+        text.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(6)).and_then(|flags| flags.parse::<u64>().ok());
     flags.is_some_and(|flags| flags & 0x0020_0000 != 0)
 }
 
