@@ -45,6 +45,7 @@ fn wake_thread() -> bool {
 pub fn start(cpus: usize) -> &'static dyn scheduler::Softirqs {
     let softirqs = Softirqs::new(cpus).expect("no memory for softirqs");
     softirqs.open(Softirq::Tasklet, &FLOOD);
+    softirqs.open(Softirq::Scheduler, &scheduler::Balance);
     let _ = SOFTIRQS.set(softirqs);
     &Serve
 }
@@ -117,5 +118,6 @@ pub fn register_views(folder: &Listing) -> Result<(), Errno> {
         let Some(softirqs) = SOFTIRQS.get() else { return Ok(()) };
         (0..scheduler::cpu_count()).try_for_each(|cpu| writeln!(output, "cpu{cpu} {}", softirqs.floods(cpu)))
     };
-    folder.add("softirqs_handed_over", attribute(floods))
+    folder.add("softirqs_handed_over", attribute(floods))?;
+    folder.add("threads_balanced", attribute(|output| writeln!(output, "{}", scheduler::threads_pulled())))
 }

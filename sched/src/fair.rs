@@ -218,6 +218,12 @@ impl<T> FairQueue<T> {
         Some(preempt.into())
     }
 
+    /// Whether an entity is queued here at `position`.
+    #[must_use]
+    pub fn contains(&self, position: Position) -> bool {
+        self.tree.contains(position)
+    }
+
     /// The queued entity that a busy CPU should give away first: among the last `budget`, the one furthest from running
     /// that `movable` accepts.
     #[must_use]

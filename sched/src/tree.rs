@@ -86,6 +86,22 @@ impl<T> Tree<T> {
         Some(removed)
     }
 
+    /// Whether an entity is queued here at `position`.
+    pub fn contains(&self, position: Position) -> bool {
+        if self.first() == Some(position) {
+            return true;
+        }
+        let mut place = self.root.as_ref();
+        while let Some(node) = place {
+            if node.entity.position == position {
+                return true;
+            }
+            let left = position.before(node.entity.position);
+            place = if left { node.entity.left.as_ref() } else { node.entity.right.as_ref() };
+        }
+        false
+    }
+
     /// The entity at `position`, to change anything but its position.
     pub(crate) fn get_mut(&mut self, position: Position) -> Option<&mut Box<Entity<T>>> {
         if self.first() == Some(position) {

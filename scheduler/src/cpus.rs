@@ -5,8 +5,8 @@ use crate::timers::TimerAction;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use sched::{Entity, RunQueue, Runnable, Tunables};
-use sync::{InterruptsOff, Once, Rank, SpinLock, Thread};
+use sched::{Balancer, CpuLoad, Entity, Migrant, RunQueue, Runnable, Tunables};
+use sync::{InterruptsOff, Once, Rank, SoftirqsOff, SpinLock, Thread};
 use time::TimerQueue;
 use trace::points;
 
@@ -25,12 +25,14 @@ pub(crate) struct Cpu {
     pub queue: SpinLock<RunQueue<Arc<Thread>>, InterruptsOff>,
     pub timers: SpinLock<TimerQueue<TimerAction>, InterruptsOff>,
     pub idle: Once<Arc<Thread>>,
-    /// Whoever ended on this CPU last, until the next thread drops it.
-    pub ended: SpinLock<Option<Runnable<Arc<Thread>>>, InterruptsOff>,
+    /// Whoever left this CPU's queue last while it stood on its stack, until the next thread sees to it.
+    pub left: SpinLock<Option<Left>, InterruptsOff>,
     pub online: AtomicBool,
     /// Runnable threads, and the queue's `min_vruntime`: copies for other CPUs to look at without the lock.
     pub running: AtomicUsize,
     pub min_vruntime: AtomicU64,
+    /// The weight of those threads together.
+    pub load: AtomicU64,
     pub uninterruptible: AtomicI64,
     /// When the next timer interrupt is due.
     pub armed: AtomicU64,
@@ -44,10 +46,33 @@ pub(crate) struct Cpu {
     /// How often the watchdog's timer came.
     pub looks: AtomicU64,
     pub remote: Remote,
+    /// The periodic balance's memory, when it is due next, and how many threads came here by balancing.
+    pub balancing: SpinLock<Balancing, SoftirqsOff>,
+    pub next_balance: AtomicU64,
+    pub pulled: AtomicU64,
+}
+
+/// For [`crate::balance`].
+pub(crate) struct Balancing {
+    pub balancer: Balancer,
+    /// A place for a row of each CPU.
+    pub loads: Vec<CpuLoad>,
+}
+
+/// Why a thread left the queue while it stood on its stack.
+pub(crate) enum Left {
+    /// It has ended: only its account is left.
+    Ended { _account: Runnable<Arc<Thread>> },
+    /// It may not run on this CPU any more.
+    Moving(Migrant<Arc<Thread>>),
 }
 
 static CPUS: Once<Vec<Cpu>> = Once::new();
 static CHIP: Once<&'static dyn Chip> = Once::new();
+
+fn balancing(count: usize) -> Balancing {
+    Balancing { balancer: Balancer::default(), loads: alloc::vec![CpuLoad::default(); count] }
+}
 
 /// Makes the data of `count` CPUs. Once, on the first CPU, before it becomes an idle thread.
 ///
@@ -62,10 +87,14 @@ pub fn start_cpus(count: usize, chip: &'static dyn Chip) {
             queue: SpinLock::new(Rank::RunQueue, RunQueue::new(tunables)),
             timers: SpinLock::new(Rank::Timers, TimerQueue::new()),
             idle: Once::new(),
-            ended: SpinLock::new(Rank::RunQueue, None),
+            left: SpinLock::new(Rank::RunQueue, None),
             online: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             min_vruntime: AtomicU64::new(0),
+            load: AtomicU64::new(0),
+            balancing: SpinLock::new(Rank::Leaf, balancing(count)),
+            next_balance: AtomicU64::new(0),
+            pulled: AtomicU64::new(0),
             uninterruptible: AtomicI64::new(0),
             armed: AtomicU64::new(u64::MAX),
             idle_time: AtomicU64::new(0),
@@ -179,6 +208,7 @@ fn idle_name(number: usize) -> [u8; 16] {
 /// The idle thread's life: runs whoever is runnable, and halts while nobody is.
 pub fn idle() -> ! {
     loop {
+        crate::balance::pull_when_idle();
         arch::instructions::disable_interrupts();
         let cpu = this();
         let wanted = arch::cpu::preempt_word() & arch::cpu::NO_RESCHEDULE == 0;

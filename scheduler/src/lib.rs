@@ -12,8 +12,12 @@
 //! it finds the parked account (and enqueues it, here or on a better CPU), or finds none because the thread has not let go
 //! of its CPU yet (and then only sets the state back).
 //!
-//! **Ended threads** cannot free the stack they stand on: the account goes to the CPU's `ended` seat, and whoever runs next
-//! there drops it.
+//! **Who leaves a queue while it stands on its stack** cannot see to itself: a thread that has ended cannot free that stack, and one that may not
+//! run on this CPU any more cannot be queued on another. The account goes to the CPU's `left` seat, and whoever runs next there drops it or
+//! finds another CPU for it.
+//!
+//! **Balancing** moves threads that are runnable, and therefore threads that were preempted in the kernel: a look at this CPU's number or data
+//! holds preemption off, or is stale. See [`balance`]; changes of shares and CPUs by others: [`share`].
 //!
 //! **Timers.** A queue per CPU, served from the timer interrupt; the hardware is armed for the first of them, and for the
 //! next tick while a thread is runnable (tickless when idle).
@@ -29,24 +33,26 @@
 extern crate alloc;
 
 mod accounting;
+mod balance;
 mod clock;
 mod cpus;
 mod remote;
 mod run;
+mod share;
 mod threads;
 mod timers;
 mod wake;
 pub mod watchdog;
 
 pub use accounting::{load_average, threads_started};
+pub use balance::{Balance, threads_pulled};
 pub use clock::{
     clock, monotonic_coarse, publish_to as publish_clock_to, realtime, realtime_coarse, set_clock, set_realtime,
 };
 pub use cpus::{Chip, CpuStatistics, become_idle_thread, cpu_count, idle, start_cpus, statistics};
 pub use remote::{Request, call, give_back_kept, remote_interrupt, set_remote_interrupt};
-pub use run::{
-    SleepObserver, Softirqs, register, run_time, set_share, set_sleep_observer, with_queue_locked, yield_now,
-};
+pub use run::{SleepObserver, Softirqs, register, run_time, set_sleep_observer, with_queue_locked, yield_now};
+pub use share::{enforce_affinity, set_share};
 pub use threads::{exit_thread, start};
 pub use timers::{Expire, Timer, timer_interrupt};
-pub use wake::{interrupt_sleep, kill_sleep, leave_forbidden_cpu, reschedule_interrupt, wake_stopped};
+pub use wake::{interrupt_sleep, kill_sleep, reschedule_interrupt, wake_stopped};

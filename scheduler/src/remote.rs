@@ -59,6 +59,8 @@ pub fn set_remote_interrupt(interrupt: Interrupt) {
 pub fn call(targets: &CpuSet, request: &Request) {
     let Some(interrupt) = INTERRUPT.get() else { return };
     debug_assert!(arch::cpu::interrupt_depth() == 0, "a remote call is never waited for with interrupts off");
+    // From here on this CPU is the one that calls.
+    let _held = Held::<Preempt>::new();
     let here = &cpus::this().remote;
     let _calling = here.calling.lock();
     let own = arch::cpu::id();

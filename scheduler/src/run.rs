@@ -1,14 +1,15 @@
 //! The switch: who runs next, and what the old thread leaves behind.
-use crate::cpus::{self, Cpu};
+use crate::cpus::{self, Cpu, Left};
 use crate::{accounting, clock, timers};
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
-use sched::{Preempt, RunQueue, Runnable};
+use sched::{RunQueue, Runnable};
+use sync::atomic_context::Held;
 use sync::thread::{self, Sleep};
 use sync::{InterruptsOff, Once, SpinGuard, Thread, hooks};
 use trace::points::{self, Event};
 
-type Queue<'a> = SpinGuard<'a, RunQueue<Arc<Thread>>, InterruptsOff>;
+pub(crate) type Queue<'a> = SpinGuard<'a, RunQueue<Arc<Thread>>, InterruptsOff>;
 
 /// Whoever serves softirqs; `serve` runs with them counted as disabled and interrupts on.
 pub trait Softirqs: Sync {
@@ -99,7 +100,7 @@ pub(crate) fn leave_idle() {
 /// Lets others of this CPU go first (sched_yield(2)).
 pub fn yield_now() {
     {
-        let mut queue = cpus::this().queue.lock();
+        let mut queue = lock_own();
         if queue.running() <= 1 {
             return;
         }
@@ -108,19 +109,26 @@ pub fn yield_now() {
     reschedule(false);
 }
 
+/// This CPU's queue, locked. The thread may have been moved between the look at the CPU's number and the lock.
+fn lock_own() -> Queue<'static> {
+    loop {
+        let cpu = cpus::this();
+        let queue = cpu.queue.lock();
+        if core::ptr::eq(cpu, cpus::this()) {
+            return queue;
+        }
+    }
+}
+
+/// Gives way: the running thread is not where it may run, and comes back where it may.
+pub(crate) fn move_away() {
+    reschedule(false);
+}
+
 /// Runs `action` with this CPU's run queue locked: for provoking panics there.
 pub fn with_queue_locked<R>(action: impl FnOnce() -> R) -> R {
     let _queue = cpus::this().queue.lock();
     action()
-}
-
-/// Changes nice value and policy of the *running* thread.
-pub fn set_share(nice: sched::Nice, policy: sched::Policy) {
-    let mut queue = cpus::this().queue.lock();
-    let now = clock::now();
-    if queue.fair_mut().set_share_of_current(nice, policy, now) == Preempt::Yes {
-        arch::cpu::want_reschedule();
-    }
 }
 
 /// Nanoseconds that `thread` has had a CPU: up to now if it runs, exact if it does not. Any context in which a run queue may be
@@ -139,6 +147,8 @@ fn note_run_time(queue: &mut Queue<'_>, now: u64) {
     queue.fair_mut().update_current(now);
     if let Some(current) = queue.fair().current() {
         current.owner.run_time.store(current.entity.sum_exec_ns(), Ordering::Relaxed);
+        // Where it stands, should it be queued now.
+        current.owner.virtual_time.store(current.entity.vruntime(), Ordering::Relaxed);
     }
 }
 
@@ -167,6 +177,9 @@ fn reschedule(may_block: bool) -> bool {
         }
     }
     note_run_time(&mut queue, now);
+    if !blocked && !current.affinity.allows(current.cpu()) {
+        leave(cpu, &mut queue, now);
+    }
     let idle = cpu.idle.get();
     let next = queue.pick_next(now).or(idle);
     let stay = next.is_none_or(|next| core::ptr::eq(Arc::as_ptr(next), &raw const *current));
@@ -212,7 +225,7 @@ fn block(cpu: &Cpu, queue: &mut Queue<'_>, current: &Thread, state: u32, now: u6
     let Some(runnable) = queue.block(kind, now) else { return };
     current.run_time.store(runnable.entity.sum_exec_ns(), Ordering::Relaxed);
     if state == Sleep::Dead as u32 {
-        let before = cpu.ended.lock_inside().replace(runnable);
+        let before = cpu.left.lock_inside().replace(Left::Ended { _account: runnable });
         debug_assert!(before.is_none(), "the seat is emptied after each switch");
     } else {
         let Runnable { entity, owner } = runnable;
@@ -220,16 +233,38 @@ fn block(cpu: &Cpu, queue: &mut Queue<'_>, current: &Thread, state: u32, now: u6
     }
 }
 
+/// Takes out the running thread, which may not run here any more, for whoever runs next to find another CPU for it: it cannot be queued
+/// there as long as it stands on its stack. Where the seat is taken, it goes next time.
+#[cold]
+fn leave(cpu: &Cpu, queue: &mut Queue<'_>, now: u64) {
+    let mut left = cpu.left.lock_inside();
+    if left.is_some() {
+        arch::cpu::want_reschedule();
+    } else if let Some(migrant) = queue.fair_mut().detach_current(now) {
+        *left = Some(Left::Moving(migrant));
+    }
+}
+
 /// Copies for other CPUs.
 pub(crate) fn publish(cpu: &Cpu, queue: &RunQueue<Arc<Thread>>) {
     cpu.running.store(queue.running(), Ordering::Release);
     cpu.min_vruntime.store(queue.fair().min_vruntime(), Ordering::Relaxed);
+    cpu.load.store(queue.fair().load(), Ordering::Relaxed);
     cpu.uninterruptible.store(queue.uninterruptible(), Ordering::Relaxed);
 }
 
-/// On the new stack, with nothing held: drops a thread that ended here.
+/// On the new stack, with nothing held: sees to a thread that left its queue here. Without preemption, or another CPU's seat might be
+/// looked into while somebody still stands on the stack that is named there.
 fn after_switch() {
-    let cpu = cpus::this();
-    let ended = cpu.ended.lock().take();
+    let ended = {
+        let _held = Held::<sync::Preempt>::new();
+        match cpus::this().left.lock().take() {
+            Some(Left::Moving(migrant)) => {
+                crate::balance::settle(migrant);
+                None
+            }
+            left => left,
+        }
+    };
     drop(ended);
 }

@@ -13,7 +13,9 @@ pub(crate) static NEXT_ACCOUNT: AtomicU64 = AtomicU64::new(1);
 /// Makes `thread`, which has never run, runnable with the given share. `None` without memory.
 #[must_use]
 pub fn start(thread: Arc<Thread>, nice: Nice, policy: Policy) -> Option<()> {
-    let entity: Account = Box::new(Entity::new(NEXT_ACCOUNT.fetch_add(1, Ordering::Relaxed), nice, policy));
+    let number = NEXT_ACCOUNT.fetch_add(1, Ordering::Relaxed);
+    let entity: Account = Box::new(Entity::new(number, nice, policy));
+    thread.account.store(number, Ordering::Relaxed);
     let target = wake::target_for_new(&thread);
     wake::enqueue_new(entity, thread, target);
     Some(())

@@ -180,6 +180,7 @@ fn serve_tick(cpu: &Cpu, now: u64, from_user: bool) {
         queue.running()
     };
     accounting::update_load(now);
+    crate::balance::on_tick(cpu, running, now);
     let next = if running > 0 { now + TICK_NS } else { u64::MAX };
     cpu.next_tick.store(next, Ordering::Relaxed);
 }

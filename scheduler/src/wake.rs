@@ -53,11 +53,11 @@ pub(crate) fn wake(thread: &Thread, mask: u32) -> bool {
         unreachable!("the scheduler parks accounts only");
     };
     let kind = if uninterruptible { sched::Sleep::Uninterruptible } else { sched::Sleep::Interruptible };
-    enqueue_woken(Runnable { entity, owner }, home, kind);
+    enqueue_woken(thread, Runnable { entity, owner }, home, kind);
     true
 }
 
-fn enqueue_woken(runnable: Runnable<Arc<Thread>>, home: usize, kind: sched::Sleep) {
+fn enqueue_woken(thread: &Thread, runnable: Runnable<Arc<Thread>>, home: usize, kind: sched::Sleep) {
     let target = target_for(home, &runnable.owner);
     let cpu = cpus::cpu(target);
     let mut queue = cpu.queue.lock();
@@ -70,6 +70,7 @@ fn enqueue_woken(runnable: Runnable<Arc<Thread>>, home: usize, kind: sched::Slee
     runnable.owner.set_cpu(target);
     runnable.owner.finish_sleep();
     let enqueued = queue.wake(runnable, place, kind, now);
+    thread.virtual_time.store(enqueued.position.vruntime, Ordering::Relaxed);
     publish(cpu, &queue);
     after_enqueue(target, enqueued.preempt, queue.running());
 }
@@ -80,14 +81,15 @@ pub(crate) fn enqueue_new(entity: Account, owner: Arc<Thread>, target: usize) {
     let mut queue = cpu.queue.lock();
     let now = clock::now();
     owner.set_cpu(target);
-    let enqueued = queue.start(Runnable { entity, owner }, now);
+    let enqueued = queue.start(Runnable { entity, owner: owner.clone() }, now);
+    owner.virtual_time.store(enqueued.position.vruntime, Ordering::Relaxed);
     publish(cpu, &queue);
     after_enqueue(target, enqueued.preempt, queue.running());
 }
 
 /// Has a CPU look at a thread that it was given, where that changes what it does. (The tick runs there already if another
 /// thread does.)
-fn after_enqueue(target: usize, preempt: Preempt, running: usize) {
+pub(crate) fn after_enqueue(target: usize, preempt: Preempt, running: usize) {
     let here = target == arch::cpu::id();
     if preempt == Preempt::Yes || running == 1 {
         if here {
@@ -122,20 +124,6 @@ fn allowed_near(home: usize, thread: &Thread) -> usize {
     let allowed = |cpu: usize| thread.affinity.allows(cpu) && cpus::cpu(cpu).online.load(Ordering::Relaxed);
     if allowed(home) { home } else { (0..cpus::cpu_count()).find(|&cpu| allowed(cpu)).unwrap_or(home) }
 }
-
-/// Takes the running thread to a CPU where it may run, if it may not here: waking up is what chooses a CPU. May sleep.
-pub fn leave_forbidden_cpu() {
-    let mut pause = SHORTEST_PAUSE;
-    while !sync::current().affinity.allows(arch::cpu::id()) {
-        let until = clock::now().saturating_add(pause);
-        let _ = sync::park(Sleep::Uninterruptible, Some(until), || None::<()>);
-        // On a slow machine the time is over before the thread sleeps.
-        pause = pause.saturating_mul(2);
-    }
-}
-
-/// Nanoseconds that a thread sleeps to change its CPU.
-const SHORTEST_PAUSE: u64 = 50_000;
 
 /// The CPU for a new thread made on this one.
 pub(crate) fn target_for_new(thread: &Thread) -> usize {

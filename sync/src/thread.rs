@@ -46,8 +46,6 @@ pub mod work {
     pub const NOTIFY: u32 = 1 << 2;
     /// A system call has to be restarted or its mask restored.
     pub const RESTORE_MASK: u32 = 1 << 3;
-    /// Its nice value was changed by another thread; no sleep ends for it.
-    pub const SHARE: u32 = 1 << 4;
     /// A tick of the clock found it running, and it wants to know; no sleep ends for it.
     pub const TICK: u32 = 1 << 5;
     /// It took memory out of the kernel's reserve.
@@ -94,7 +92,9 @@ pub struct Thread {
     state: AtomicU32,
     work: AtomicU32,
     cpu: AtomicU32,
-    slot: AtomicU32,
+    /// The number of its account with the scheduler, 0 before it has one, and where that stands while it is queued: both the scheduler's.
+    pub account: AtomicU64,
+    pub virtual_time: AtomicU64,
     /// Nanoseconds of processor time, as the scheduler accounts it.
     pub run_time: AtomicU64,
     /// When its last uninterruptible sleep began, in nanoseconds since boot.
@@ -191,15 +191,6 @@ pub(crate) fn check_rank(held: u64, rank: Rank, same: bool) {
 }
 
 impl Thread {
-    /// The scheduler's number for it.
-    pub fn slot(&self) -> u32 {
-        self.slot.load(Ordering::Relaxed)
-    }
-
-    pub fn set_slot(&self, slot: u32) {
-        self.slot.store(slot, Ordering::Relaxed);
-    }
-
     /// The CPU whose run queue it is on, or was last.
     pub fn cpu(&self) -> usize {
         self.cpu.load(Ordering::Relaxed) as usize
@@ -273,7 +264,8 @@ impl Thread {
             state: AtomicU32::new(RUNNING),
             work: AtomicU32::new(0),
             cpu: AtomicU32::new(0),
-            slot: AtomicU32::new(u32::MAX),
+            account: AtomicU64::new(0),
+            virtual_time: AtomicU64::new(0),
             run_time: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
             sampled_user: AtomicU64::new(0),
@@ -330,6 +322,18 @@ impl Thread {
     /// Takes back what [`Thread::park`] kept; `None` where the thread has not gone to sleep.
     pub fn unpark(&self) -> Option<Parked> {
         self.machine.parked.lock().take()
+    }
+
+    /// Whether it sleeps, with its account kept.
+    pub fn is_parked(&self) -> bool {
+        self.machine.parked.lock().is_some()
+    }
+
+    /// Lets `change` see the account of a sleeping thread.
+    pub fn with_parked(&self, change: impl FnOnce(&mut (dyn Any + Send))) {
+        if let Some((account, _)) = &mut *self.machine.parked.lock() {
+            change(&mut **account);
+        }
     }
 
     pub(crate) fn held_ranks(&self, level: usize) -> *mut u64 {
@@ -433,7 +437,8 @@ impl Thread {
             state: AtomicU32::new(RUNNING),
             work: AtomicU32::new(0),
             cpu: AtomicU32::new(0),
-            slot: AtomicU32::new(0),
+            account: AtomicU64::new(0),
+            virtual_time: AtomicU64::new(0),
             run_time: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
             sampled_user: AtomicU64::new(0),
@@ -476,6 +481,12 @@ impl Thread {
 
 impl core::fmt::Debug for Thread {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(formatter, "Thread(slot {:#x}, state {}, CPU {})", self.slot(), self.state(), self.cpu())
+        write!(
+            formatter,
+            "Thread({}, state {}, CPU {})",
+            self.account.load(Ordering::Relaxed),
+            self.state(),
+            self.cpu()
+        )
     }
 }

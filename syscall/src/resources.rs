@@ -174,7 +174,7 @@ pub fn setpriority(task: &Task, which: u32, who: u32, nice: i32) -> Result<(), E
     for_each_meant(task, which, who, |thread| {
         found = true;
         match may_set_nice(task, thread, nice) {
-            Ok(()) => task::priority::set_nice(task, thread, nice),
+            Ok(()) => task::priority::set_nice(thread, nice),
             Err(errno) => refused = Some(errno),
         }
     })?;

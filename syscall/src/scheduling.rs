@@ -64,7 +64,7 @@ pub fn sched_setaffinity(task: &Task, pid: i32, length: u32, mask: usize) -> Res
         if !(0..scheduler::cpu_count()).any(|cpu| wanted(cpu) && is_online(cpu)) {
             return Err(Errno::EINVAL);
         }
-        priority::set_affinity(task, target, wanted);
+        priority::set_affinity(target, wanted);
         Ok(())
     })
 }
@@ -116,9 +116,9 @@ fn set(task: &Task, target: &Task, number: u32, static_priority: u32, nice: Opti
     may_schedule(task, target)?;
     if let Some(nice) = nice {
         crate::resources::may_set_nice(task, target, nice)?;
-        priority::set_nice(task, target, nice);
+        priority::set_nice(target, nice);
     }
-    priority::set_policy(task, target, policy);
+    priority::set_policy(target, policy);
     Ok(())
 }
 

@@ -32,7 +32,6 @@ pub fn do_work(task: &Task, context: &mut UserContext) -> ControlFlow<()> {
         crate::shortage::after_reserve(task);
     }
     thread.remove_work(work::SIGNAL | work::NOTIFY);
-    crate::priority::apply(task);
     if bits & work::TICK != 0 {
         thread.remove_work(work::TICK);
         crate::limits::check_processor_time(task);

@@ -134,8 +134,7 @@ fn they_have_neither_memory_nor_files() {
 fn their_figures_are_those_of_the_kernel() {
     for (pid, stat) in everybody().into_iter().filter(|(_, stat)| stat.is_kernel_thread()) {
         let name = &stat.name;
-        // Never in user mode; one thread; no memory; nothing but ignored signals.
-        assert_eq!(stat.number(14), 0, "{pid} ({name})");
+        // One thread; no memory; nothing but ignored signals. (Linux gives some of its time to user mode: it divides what it has not sampled.)
         assert_eq!((stat.number(20), stat.number(23), stat.word(24)), (1, 0, "0"), "{pid} ({name})");
         assert_eq!((stat.word(31), stat.word(32), stat.word(33), stat.word(34)), ("0", "0", "2147483647", "0"));
         assert!(["S", "R", "I", "D"].contains(&stat.word(3)), "{pid} ({name}) {}", stat.word(3));

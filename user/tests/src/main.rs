@@ -33,6 +33,7 @@ mod privilege;
 mod processes;
 mod registers;
 mod runner;
+mod scheduling;
 mod shortage;
 mod signals;
 mod sigreturn;
@@ -86,6 +87,7 @@ const FAMILIES: &[&[Test]] = &[
     shortage::TESTS,
     system::TESTS,
     kernel_threads::TESTS,
+    scheduling::TESTS,
     credentials::TESTS,
     pointers::TESTS,
     numbers::TESTS,
