@@ -62,7 +62,7 @@ fn a_crowd_moves_down_in_batches_and_all_expire_in_order() {
     for number in 0..1000_u64 {
         make_room(&mut queue);
         let id = queue.add(number).unwrap();
-        queue.arm(id, 1 << 30 | number * 7919 % 1000);
+        queue.arm(id, (1 << 30) | (number * 7919 % 1000));
     }
     let (mut looks, mut expired) = (0, Vec::new());
     while queue.armed() > 0 {
@@ -70,7 +70,7 @@ fn a_crowd_moves_down_in_batches_and_all_expire_in_order() {
         assert!(due < (1 << 30) + 1000);
         let mut popped = 0;
         while let Some((_, due, &mut number)) = queue.pop_expired((1 << 30) + 999) {
-            assert_eq!(due, 1 << 30 | number * 7919 % 1000);
+            assert_eq!(due, (1 << 30) | (number * 7919 % 1000));
             expired.push(due);
             popped += 1;
         }
