@@ -1,8 +1,9 @@
 //! The clock: the TSC as nanoseconds.
-use sync::{Once, Preempt, Rank, SequenceLock};
+use sync::{InterruptsOff, Once, Rank, SequenceLock};
 use time::{Clock, Timespec};
 
-static CLOCK: SequenceLock<Clock, Preempt> = SequenceLock::new(Rank::Clock, Clock::UNKNOWN);
+// Interrupts read the clock: one that came between a writer's two steps on the same CPU would wait for itself.
+static CLOCK: SequenceLock<Clock, InterruptsOff> = SequenceLock::new(Rank::Clock, Clock::UNKNOWN);
 
 static PUBLISH: Once<fn(&Clock)> = Once::new();
 

@@ -17,14 +17,27 @@ pub fn wake_stopped(thread: &Thread) -> bool {
     wake(thread, Sleep::Stopped as u32)
 }
 
-/// Ends an interruptible sleep: a signal is pending.
+/// Ends an interruptible sleep: a signal is pending. A thread that runs on another CPU is interrupted there.
 pub fn interrupt_sleep(thread: &Thread) -> bool {
-    wake(thread, Sleep::Interruptible as u32)
+    wake_or_interrupt(thread, Sleep::Interruptible as u32)
 }
 
-/// Ends every sleep that a fatal signal ends.
+/// Ends every sleep that a fatal signal ends. A thread that runs on another CPU is interrupted there.
 pub fn kill_sleep(thread: &Thread) -> bool {
-    wake(thread, Sleep::Interruptible as u32 | Sleep::Killable as u32 | Sleep::Stopped as u32)
+    wake_or_interrupt(thread, Sleep::Interruptible as u32 | Sleep::Killable as u32 | Sleep::Stopped as u32)
+}
+
+/// Whoever calls this has given the thread work to look at before it enters user mode. Where it is in user mode, it has to leave that first;
+/// on this CPU it cannot be.
+fn wake_or_interrupt(thread: &Thread, mask: u32) -> bool {
+    if wake(thread, mask) {
+        return true;
+    }
+    let cpu = thread.cpu();
+    if cpu != arch::cpu::id() && thread.is_on_cpu() {
+        cpus::chip().inspect(|chip| chip.kick(cpu));
+    }
+    false
 }
 
 /// Ends a sleep of one of the kinds in `mask`; false where the thread was in none.
