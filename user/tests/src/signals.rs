@@ -33,6 +33,7 @@ crate::tests!(
     to_a_group,
     to_a_thread,
     process_signal_goes_to_a_thread_that_takes_it,
+    running_elsewhere_is_interrupted,
     handlers_are_shared_by_threads,
     continue_discards_stops,
     stop_discards_continue,
@@ -479,6 +480,59 @@ fn process_signal_goes_to_a_thread_that_takes_it() {
     mask(libc::SIG_BLOCK, &[libc::SIGUSR1]);
     must(unsafe { libc::kill(libc::getpid(), libc::SIGUSR1) });
     crate::child::until(|| RAN_IN.load(Ordering::SeqCst) == thread);
+}
+
+/// A program that makes no calls, on a processor of its own, is interrupted for each signal: it does not take a tick to come.
+fn running_elsewhere_is_interrupted() {
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn handler(_: i32) {
+        SEEN.fetch_add(1, Ordering::SeqCst);
+    }
+    const SIGNALS: usize = 50;
+    let stay_on = |processor: usize| unsafe {
+        let mut set: libc::cpu_set_t = zeroed();
+        libc::CPU_SET(processor, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) == 0
+    };
+    let there = std::sync::Arc::new(AtomicI32::new(0));
+    let told = there.clone();
+    handle(libc::SIGUSR1, handler as *const () as usize, 0);
+    let thread = std::thread::spawn(move || {
+        if !stay_on(1) {
+            return told.store(-1, Ordering::SeqCst);
+        }
+        told.store(unsafe { libc::gettid() }, Ordering::SeqCst);
+        while SEEN.load(Ordering::SeqCst) < SIGNALS {
+            std::hint::spin_loop();
+        }
+    });
+    while there.load(Ordering::SeqCst) == 0 {
+        sleep(1);
+    }
+    let target = there.load(Ordering::SeqCst);
+    if target < 0 {
+        // One processor: whoever sends is the only one that runs.
+        return thread.join().unwrap();
+    }
+    assert!(stay_on(0));
+    let before = rescheduling_interrupts(1);
+    for number in 0..SIGNALS {
+        must(unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), target, libc::SIGUSR1) });
+        while SEEN.load(Ordering::SeqCst) <= number {
+            std::thread::yield_now();
+        }
+    }
+    thread.join().unwrap();
+    let interrupts = rescheduling_interrupts(1) - before;
+    // A tick may have come first now and then.
+    assert!(interrupts >= SIGNALS as u64 / 2, "{interrupts} interrupts for {SIGNALS} signals");
+}
+
+/// The row RES of /proc/interrupts for one processor.
+fn rescheduling_interrupts(processor: usize) -> u64 {
+    let text = std::fs::read_to_string("/proc/interrupts").unwrap();
+    let row = text.lines().find_map(|line| line.trim_start().strip_prefix("RES:")).unwrap();
+    row.split_whitespace().nth(processor).unwrap().parse().unwrap()
 }
 
 fn handlers_are_shared_by_threads() {
