@@ -130,8 +130,11 @@ fn for_each_meant(task: &Task, which: u32, who: u32, mut body: impl FnMut(&Task)
         PRIO_PROCESS if who == 0 || who == task.tid() => body(task),
         PRIO_PROCESS => body(&*tree::find_task(who).ok_or(Errno::ESRCH)?),
         PRIO_PGRP => {
-            for process in tree::group_members(if who == 0 { task.process.group() } else { who }) {
+            let group = if who == 0 { task.process.group() } else { who };
+            let mut from = 0;
+            while let Some(process) = tree::next_member(group, from) {
                 for_each_thread(process.pid, &mut body);
+                from = process.pid.saturating_add(1);
             }
         }
         PRIO_USER => {

@@ -4,6 +4,7 @@ use crate::signals;
 use crate::task::Task;
 use crate::tree::{self, Gone, INIT, Node, Pid, Tree};
 use abi::raw::general::{SIGCHLD, SIGCONT, SIGHUP};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -53,7 +54,13 @@ pub(crate) fn mark_ending(task: &Task) {
 
 /// What the thread itself does last, in the kernel, with no user context any more.
 pub(crate) fn finish(task: Arc<Task>) {
-    let stopped = task.process.signals.lock().thread_leaves(task.tid());
+    let (stopped, given_up) = {
+        let mut group = task.process.signals.lock();
+        (group.thread_leaves(task.tid()), group.pending_set() & !task.signal_mask())
+    };
+    if !given_up.is_empty() {
+        signals::hand_over(&task, given_up);
+    }
     if let Some(event) = stopped {
         signals::tell_stop(&task.process, event);
     }
@@ -66,9 +73,7 @@ pub(crate) fn finish(task: Arc<Task>) {
     }
     let orphaned = leave_tree(&task);
     for (group, signal) in orphaned {
-        for process in tree::group_members(group) {
-            let _ = signals::send_to_process(&process, signal, signals::Information::kernel());
-        }
+        signals::send_to_group(group, signal, signals::Information::kernel());
     }
 }
 
@@ -129,14 +134,17 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
     let wish = |child: &Arc<Process>| child.traits.parent_death_signal.load(Ordering::Relaxed);
     let heir = heir(&tree, &process);
     let children = tree.reparent_children(process.pid, heir);
-    // Whoever adopts them chose no signal; it might be one that ends init.
-    children.iter().for_each(|child| child.exit_signal.store(SIGCHLD, Ordering::Relaxed));
-    for child in children.iter().filter(|child| wish(child) != 0 && !child.is_zombie()) {
-        signals::send_in_tree(&tree, child, wish(child), signals::Information::parent_ended(&process));
+    let mut inherited = false;
+    for child in children.iter().filter_map(|&child| tree.node(child)).map(|node| &node.process) {
+        // Whoever adopts them chose no signal; it might be one that ends init.
+        child.exit_signal.store(SIGCHLD, Ordering::Relaxed);
+        inherited |= child.is_zombie();
+        if wish(child) != 0 && !child.is_zombie() {
+            signals::send_in_tree(&tree, child, wish(child), signals::Information::parent_ended(&process));
+        }
     }
     process.set_exit_status(status);
     process.end.notify();
-    let inherited = children.iter().any(|child| child.is_zombie());
     let reaped = notify_parent(&mut tree, &process);
     let adopted = if inherited { adopt_zombies(&mut tree, &children) } else { Vec::new() };
     drop(tree);
@@ -145,10 +153,11 @@ fn leave_tree(task: &Arc<Task>) -> Vec<(Pid, u32)> {
 }
 
 /// Zombies that an ending parent leaves behind are the heir's now; it is told, or they go.
-fn adopt_zombies(tree: &mut Tree, children: &[Arc<Process>]) -> Vec<Gone> {
+fn adopt_zombies(tree: &mut Tree, children: &BTreeSet<Pid>) -> Vec<Gone> {
     let mut gone = Vec::new();
-    for child in children.iter().filter(|child| child.is_zombie()) {
-        gone.extend(notify_parent(tree, child));
+    for &child in children {
+        let zombie = tree.node(child).map(|node| node.process.clone()).filter(|child| child.is_zombie());
+        gone.extend(zombie.and_then(|child| notify_parent(tree, &child)));
     }
     gone
 }

@@ -106,10 +106,11 @@ pub fn try_each_task(look: impl FnMut(&Task)) -> bool {
     true
 }
 
-/// The processes of a group.
-pub fn group_members(group: Pid) -> Vec<Arc<Process>> {
+/// The first process of a group with a number of at least `from`: for those who go through one and may not hold the tree meanwhile.
+pub fn next_member(group: Pid, from: Pid) -> Option<Arc<Process>> {
     let tree = lock();
-    tree.members(group).filter_map(|pid| tree.nodes.get(pid)).map(|node| node.process.clone()).collect()
+    let member = tree.groups.range((group, from)..=(group, Pid::MAX)).find_map(|&(_, pid)| tree.nodes.get(pid));
+    member.map(|node| node.process.clone())
 }
 
 /// The first process with a number of at least `from`: for /proc, which goes through them one by one.
@@ -359,20 +360,18 @@ impl Tree {
     }
 
     /// Gives the children of `pid` to `heir`.
-    pub(crate) fn reparent_children(&mut self, pid: Pid, heir: Pid) -> Vec<Arc<Process>> {
+    pub(crate) fn reparent_children(&mut self, pid: Pid, heir: Pid) -> BTreeSet<Pid> {
         let children = self.nodes.get_mut(pid).map(|node| core::mem::take(&mut node.children)).unwrap_or_default();
-        let mut moved = Vec::new();
-        for child in children {
+        for &child in &children {
             if let Some(node) = self.nodes.get_mut(child) {
                 node.parent = heir;
                 node.process.parent.store(heir, Ordering::Relaxed);
-                moved.push(node.process.clone());
             }
             if let Some(node) = self.nodes.get_mut(heir) {
                 node.children.insert(child);
             }
         }
-        moved
+        children
     }
 
     /// A thread that executes a program, alone in its process, is its first from then on, and has its number.

@@ -1,5 +1,5 @@
 //! What a thread does about its signals before it returns to user mode.
-use super::send::{Information, force, tell_stop};
+use super::send::{Information, force, hand_over, tell_stop};
 use super::state::GroupSignals;
 use crate::exit;
 use crate::task::Task;
@@ -118,9 +118,13 @@ fn next(task: &Task) -> Next {
         Decision::Deliver(deliver) => {
             task.signals.store_mask(deliver.mask);
             let pending = own.pending.deliverable(deliver.mask) || group.pending.deliverable(deliver.mask);
+            let given_up = group.pending.set() & deliver.mask & !mask;
             let (stack, fault) = (own.alternate_stack, own.fault);
             drop((own, group));
             drop(spent);
+            if !given_up.is_empty() {
+                hand_over(task, given_up);
+            }
             crate::clock_timers::taken(&task.process, &mut information);
             let saved_mask = task.signals.saved_mask();
             Next::Handler(Delivery { signal, information, deliver, mask, saved_mask, stack, fault, pending })

@@ -14,6 +14,7 @@ mod state;
 pub use ::signal::{Action, AlternateStack, Information as SignalInformation, Signal, SignalSet, StopEvent};
 pub(crate) use deliver::vector_layout;
 pub use deliver::{do_work, sigreturn};
+pub(crate) use send::hand_over;
 pub use send::{
     Information, discards_children, force, force_end, send_in_tree, send_to_group, send_to_process, send_to_task,
     tell_stop,

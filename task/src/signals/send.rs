@@ -80,13 +80,11 @@ pub fn send_to_task(task: &Task, signal: u32, information: Information) -> Resul
     send_with(&task.process, Some(task), signal, information, false)
 }
 
-/// Sends to every member of a group; true where there was one.
+/// Sends to every member of a group, without anybody joining or leaving it meanwhile; true where there was one.
 pub fn send_to_group(group: Pid, signal: u32, information: Information) -> bool {
-    let members = tree::group_members(group);
-    for process in &members {
-        let _ = send_to_process(process, signal, information);
-    }
-    !members.is_empty()
+    let tree = tree::lock();
+    let members = tree.members(group).filter_map(|pid| tree.node(pid));
+    members.map(|node| send_in_tree(&tree, &node.process, signal, information)).count() > 0
 }
 
 fn send_with(
@@ -265,6 +263,22 @@ fn notify<'a>(target: Option<&'a Task>, threads: impl Iterator<Item = &'a Task>,
     };
     if let Some(task) = chosen {
         wake_for_signal(task);
+    }
+}
+
+/// Of `signals`, those that wait for the whole process are not for `task` after all, which holds them back from now on, or ends: a
+/// thread that takes them is told in its place (`retarget_shared_pending` in Linux's kernel/signal.c).
+#[cold]
+pub(crate) fn hand_over(task: &Task, signals: SignalSet) {
+    let process = &task.process;
+    if process.thread_count() < 2 {
+        return;
+    }
+    let tree = tree::lock();
+    let group = process.signals.lock();
+    for signal in (group.pending.set() & signals).iter() {
+        let others = tree.threads(process.pid).map(|other| &**other).filter(|other| other.tid() != task.tid());
+        notify(None, others, signal);
     }
 }
 

@@ -1,4 +1,5 @@
 //! What a process and a thread hold.
+use super::send::hand_over;
 use crate::Restart;
 use crate::task::Task;
 use crate::tree::Pid;
@@ -301,10 +302,15 @@ impl Task {
     /// Changes the mask of the *running* thread.
     pub fn set_signal_mask(&self, mask: SignalSet) {
         let group = self.process.signals.lock();
+        let before = self.signals.mask();
         self.signals.store_mask(SignalSet::mask_from_bits(mask.bits()));
         let pending = group.pending.deliverable(mask) || self.signals.own.lock().pending.deliverable(mask);
+        let given_up = group.pending.set() & mask & !before;
         drop(group);
         self.update_work(pending);
+        if !given_up.is_empty() {
+            hand_over(self, given_up);
+        }
     }
 
     /// A handler has returned: `stack` and `mask` are what its frame kept, and `rsp` where the stack now stands.

@@ -161,7 +161,7 @@ fn fork_keeps_handlers() {
 }
 
 /// vfork through clone, on a stack of the child's own, since Rust knows no function that returns twice.
-fn vfork_like(body: extern "C" fn(*mut libc::c_void) -> i32, argument: *mut libc::c_void) -> i32 {
+pub fn vfork_like(body: extern "C" fn(*mut libc::c_void) -> i32, argument: *mut libc::c_void) -> i32 {
     let stack = map(16 * PAGE);
     let flags = libc::CLONE_VFORK | libc::CLONE_VM | libc::SIGCHLD;
     must(unsafe { libc::clone(body, stack.add(16 * PAGE).cast(), flags, argument) })

@@ -34,6 +34,7 @@ crate::tests!(
     to_a_thread,
     process_signal_goes_to_a_thread_that_takes_it,
     running_elsewhere_is_interrupted,
+    process_signal_that_its_thread_blocks_goes_to_another,
     handlers_are_shared_by_threads,
     continue_discards_stops,
     stop_discards_continue,
@@ -526,6 +527,65 @@ fn running_elsewhere_is_interrupted() {
     let interrupts = rescheduling_interrupts(1) - before;
     // A tick may have come first now and then.
     assert!(interrupts >= SIGNALS as u64 / 2, "{interrupts} interrupts for {SIGNALS} signals");
+}
+
+/// A thread is told of a signal to the process, then a signal of its own comes first whose handler holds the other back: another thread
+/// gets that one, though it was not told at first.
+fn process_signal_that_its_thread_blocks_goes_to_another() {
+    static FIRST: AtomicI32 = AtomicI32::new(0);
+    static TAKEN_BY: AtomicI32 = AtomicI32::new(0);
+    extern "C" fn while_held_back(_: i32) {
+        for _ in 0..5000 {
+            if TAKEN_BY.load(Ordering::SeqCst) != 0 {
+                return;
+            }
+            sleep(1);
+        }
+    }
+    extern "C" fn take(_: i32) {
+        TAKEN_BY.store(unsafe { libc::gettid() }, Ordering::SeqCst);
+    }
+    extern "C" fn send_both(_: *mut libc::c_void) -> i32 {
+        let (process, first) = (unsafe { libc::getppid() }, FIRST.load(Ordering::SeqCst));
+        // The one that waits for this child cannot act on either yet.
+        must(unsafe { libc::kill(process, libc::SIGUSR2) });
+        must(unsafe { libc::syscall(libc::SYS_tgkill, process, first, libc::SIGUSR1) });
+        0
+    }
+    unsafe {
+        let mut action: libc::sigaction = zeroed();
+        action.sa_sigaction = while_held_back as *const () as usize;
+        libc::sigaddset(&mut action.sa_mask, libc::SIGUSR2);
+        must(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()));
+    }
+    handle(libc::SIGUSR2, take as *const () as usize, 0);
+    let threads: Vec<_> = [true, false]
+        .into_iter()
+        .map(|first| {
+            std::thread::spawn(move || {
+                if first {
+                    FIRST.store(unsafe { libc::gettid() }, Ordering::SeqCst);
+                    // Until the other is asleep.
+                    sleep(100);
+                    crate::processes::vfork_like(send_both, std::ptr::null_mut());
+                    unsafe { libc::gettid() }
+                } else {
+                    while TAKEN_BY.load(Ordering::SeqCst) == 0 {
+                        unsafe { libc::poll(std::ptr::null_mut(), 0, 10_000) };
+                    }
+                    unsafe { libc::gettid() }
+                }
+            })
+        })
+        .collect();
+    // This thread comes first and is not to take it.
+    unsafe {
+        let mut set: libc::sigset_t = zeroed();
+        libc::sigaddset(&mut set, libc::SIGUSR2);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut());
+    }
+    let numbers: Vec<i32> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert_eq!(TAKEN_BY.load(Ordering::SeqCst), numbers[1], "of {numbers:?}");
 }
 
 /// The row RES of /proc/interrupts for one processor.
