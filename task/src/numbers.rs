@@ -8,6 +8,10 @@ use alloc::vec::Vec;
 
 const WAYS: usize = 64;
 
+/// Places for leaves from the beginning: those of all numbers below Linux's usual `kernel.pid_max`. A page, which need not grow in the
+/// midst of things.
+const FIRST_LEAVES: usize = 32768 / WAYS;
+
 struct Leaf<T> {
     /// A bit for each number that is there.
     present: u64,
@@ -62,8 +66,9 @@ impl<T> Numbers<T> {
     pub fn insert(&mut self, number: Pid, value: T) {
         let (leaf, place) = split(number);
         if leaf >= self.leaves.len() {
-            self.leaves.resize_with(leaf + 1, || None);
-            self.present.resize(self.leaves.len().div_ceil(WAYS), 0);
+            let leaves = (leaf + 1).max(FIRST_LEAVES);
+            self.leaves.resize_with(leaves, || None);
+            self.present.resize(leaves.div_ceil(WAYS), 0);
         }
         let spare = &mut self.spare;
         let entries = self.leaves[leaf].get_or_insert_with(|| spare.take().unwrap_or_else(Leaf::new));
@@ -84,6 +89,11 @@ impl<T> Numbers<T> {
         }
         self.count -= 1;
         Some(removed)
+    }
+
+    /// Gives back what is kept for numbers to come.
+    pub fn give_back(&mut self) {
+        self.spare = None;
     }
 
     /// The first number of at least `from` that has a value, and that.
@@ -124,5 +134,63 @@ impl<T> Numbers<T> {
 impl<T> core::fmt::Debug for Numbers<T> {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(formatter, "{} numbers", self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Numbers;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Insert(u32),
+        Remove(u32),
+        GiveBack,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        // Few leaves, so that they are emptied, and numbers at their edges.
+        let number = || prop_oneof![0..200u32, 4090..4100u32, Just(32767), Just(70000)];
+        prop_oneof![4 => number().prop_map(Step::Insert), 4 => number().prop_map(Step::Remove), 1 => Just(Step::GiveBack)]
+    }
+
+    proptest! {
+        #[test]
+        fn as_a_tree_would(steps in proptest::collection::vec(step(), 0..300), from in 0..5000u32) {
+            let (mut numbers, mut model) = (Numbers::new(), BTreeMap::new());
+            for (value, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Insert(number) => {
+                        numbers.insert(number, value);
+                        model.insert(number, value);
+                    }
+                    Step::Remove(number) => prop_assert_eq!(numbers.remove(number), model.remove(&number)),
+                    Step::GiveBack => numbers.give_back(),
+                }
+                prop_assert_eq!(numbers.len(), model.len());
+            }
+            prop_assert!(numbers.values().eq(model.values()));
+            let first = model.range(from..).next().map(|(&number, value)| (number, value));
+            prop_assert_eq!(numbers.first_from(from), first);
+            for number in 0..4200 {
+                prop_assert_eq!(numbers.get(number), model.get(&number));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_for_nobody() {
+        let mut numbers = Numbers::new();
+        (0..1000).for_each(|number| numbers.insert(number, number));
+        (1..1000).for_each(|number| assert_eq!(numbers.remove(number), Some(number)));
+        numbers.give_back();
+        assert!(numbers.spare.is_none());
+        assert_eq!(numbers.leaves.iter().flatten().count(), 1);
+        assert_eq!(numbers.get(0), Some(&0));
+        assert_eq!(numbers.remove(999), None, "gone");
+        numbers.insert(999, 5);
+        assert_eq!(numbers.first_from(1), Some((999, &5)));
     }
 }

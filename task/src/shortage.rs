@@ -109,6 +109,7 @@ pub(crate) fn has_room() -> bool {
 /// Gives back all that is kept for its next use, but for caches of files. Process context, under no spinlock.
 pub fn give_back_kept() {
     crate::futexes::give_back();
+    crate::tree::give_back();
     scheduler::give_back_kept();
 }
 

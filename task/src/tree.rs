@@ -106,6 +106,13 @@ pub fn try_each_task(look: impl FnMut(&Task)) -> bool {
     true
 }
 
+/// Gives back what the tree keeps for processes to come.
+pub(crate) fn give_back() {
+    let mut tree = lock();
+    tree.nodes.give_back();
+    tree.tasks.give_back();
+}
+
 /// The first process of a group with a number of at least `from`: for those who go through one and may not hold the tree meanwhile.
 pub fn next_member(group: Pid, from: Pid) -> Option<Arc<Process>> {
     let tree = lock();
