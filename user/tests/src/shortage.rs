@@ -1,6 +1,6 @@
 //! Who ends when memory runs out: in a machine that has little (`guest-tests shortage`), and as what /proc says of it.
 use crate::call::must;
-use crate::child::{End, PAGE, fork, map, wait};
+use crate::child::{End, PAGE, fork, map, pipe, wait};
 use crate::tests;
 use std::fs;
 
@@ -32,12 +32,16 @@ pub fn run() -> i32 {
     let held = map(HELD * PAGE);
     (0..HELD).for_each(|page| unsafe { held.add(page * PAGE).cast::<usize>().write_volatile(page) });
     must(unsafe { libc::madvise(held.cast(), HELD * PAGE, libc::MADV_DONTFORK) } as i64);
+    let (source, sink) = pipe();
     let offered = fork(|| {
         adjust(1000).unwrap();
+        must(unsafe { libc::write(sink, [1u8].as_ptr().cast(), 1) } as i64);
         loop {
             unsafe { libc::pause() };
         }
     });
+    // Nobody takes memory before it has offered itself.
+    assert_eq!(unsafe { libc::read(source, [0u8].as_mut_ptr().cast(), 1) }, 1);
     let hogs: [_; HOGS] = std::array::from_fn(|_| {
         fork(|| {
             adjust(0).unwrap();

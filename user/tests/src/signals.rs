@@ -486,6 +486,8 @@ fn process_signal_goes_to_a_thread_that_takes_it() {
 /// A program that makes no calls, on a processor of its own, is interrupted for each signal: it does not take a tick to come.
 fn running_elsewhere_is_interrupted() {
     static SEEN: AtomicUsize = AtomicUsize::new(0);
+    // Goes on outside the handler only.
+    static BEAT: AtomicUsize = AtomicUsize::new(0);
     extern "C" fn handler(_: i32) {
         SEEN.fetch_add(1, Ordering::SeqCst);
     }
@@ -504,7 +506,7 @@ fn running_elsewhere_is_interrupted() {
         }
         told.store(unsafe { libc::gettid() }, Ordering::SeqCst);
         while SEEN.load(Ordering::SeqCst) < SIGNALS {
-            std::hint::spin_loop();
+            BEAT.fetch_add(1, Ordering::SeqCst);
         }
     });
     while there.load(Ordering::SeqCst) == 0 {
@@ -518,6 +520,10 @@ fn running_elsewhere_is_interrupted() {
     assert!(stay_on(0));
     let before = rescheduling_interrupts(1);
     for number in 0..SIGNALS {
+        let beat = BEAT.load(Ordering::SeqCst);
+        while BEAT.load(Ordering::SeqCst) == beat {
+            std::thread::yield_now();
+        }
         must(unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), target, libc::SIGUSR1) });
         while SEEN.load(Ordering::SeqCst) <= number {
             std::thread::yield_now();
