@@ -105,7 +105,7 @@ pub(crate) fn interrupt(number: u8, from_user: bool) {
     cpu::preempt_subtract(cpu::HARDIRQ_ONE);
     let busy = cpu::preempt_word() & (cpu::HARDIRQ_MASK | cpu::SOFTIRQ_MASK | cpu::NMI_MASK) != 0;
     if cpu::pending_softirqs() != 0 && !busy {
-        serve_softirqs();
+        sync::ambient::softirqs_serve();
     }
 }
 
@@ -119,13 +119,6 @@ extern "sysv64" fn serve(argument: usize) {
         hooks.interrupt(number, from_user);
     }
     points::irq_exit(u64::from(number));
-}
-
-/// Softirqs run with interrupts on, under a guard that holds off others and preemption.
-fn serve_softirqs() {
-    enable_interrupts();
-    sync::ambient::softirqs_serve();
-    disable_interrupts();
 }
 
 /// On the way back to kernel code that nothing protects from preemption, a wanted reschedule happens now. Interrupts stay off until

@@ -176,10 +176,15 @@ pub fn reschedule_wanted() -> bool {
     cpu::preempt_word() & cpu::NO_RESCHEDULE == 0
 }
 
-/// Serves pending softirqs under their own guard. From the end of an interrupt, interrupts on.
+/// Serves pending softirqs under their own guard, with interrupts on. From the end of an interrupt, interrupts off.
+///
+/// Interrupts are on under the guard only: one that came before it, or after it, would serve softirqs above this one, and so would
+/// the next above that, for as long as they come faster than they return.
 pub fn softirqs_serve() {
     cpu::preempt_add(cpu::SOFTIRQ_ONE);
+    arch::instructions::enable_interrupts();
     hooks().serve_softirqs();
+    arch::instructions::disable_interrupts();
     cpu::preempt_subtract(cpu::SOFTIRQ_ONE);
 }
 
