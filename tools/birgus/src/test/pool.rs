@@ -58,6 +58,24 @@ pub fn guest(context: &Context<'_>) -> Result<Tally> {
     run_stage(context, |case| case.stage == "guest" && context.whole || named(case))
 }
 
+/// Calls of all families on two processors, in the build that checks its locks' order, its arithmetic and what it asserts.
+pub fn debug(context: &Context<'_>) -> Result<Tally> {
+    if context.request.debug || context.request.kernel.is_some() {
+        println!("    the guest tests ran on another kernel");
+        return Ok(Tally::default());
+    }
+    let request = Request { debug: true, ..request(context.options) };
+    let checked = Context {
+        paths: context.paths,
+        options: context.options,
+        request,
+        whole: false,
+        case_names: Vec::new(),
+        leftovers: Mutex::default(),
+    };
+    run_stage(&checked, |case| case.name().starts_with("guest/calls/") && case.machine.smp == 2)
+}
+
 fn run_stage(context: &Context<'_>, wanted: impl Fn(&Case) -> bool) -> Result<Tally> {
     if context.request.kernel.is_none() && !stages::kernel_exists(context.paths) {
         println!("    the kernel is not there yet");

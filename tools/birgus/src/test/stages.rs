@@ -17,7 +17,7 @@ pub struct Stage {
 }
 
 /// Each cheaper than the next, so that a mistake shows early.
-pub const STAGES: [Stage; 10] = [
+pub const STAGES: [Stage; 11] = [
     Stage { name: "format", what: "cargo fmt changes nothing", run: format },
     Stage { name: "edges", what: "crates name only what tools/edges.toml allows", run: edges::check },
     Stage { name: "unsafe", what: "unsafe code only in machine/ and sync/", run: confinement::check },
@@ -32,6 +32,11 @@ pub const STAGES: [Stage; 10] = [
     },
     Stage { name: "boot", what: "the boot matrix (tests/boot)", run: pool::boot },
     Stage { name: "guest", what: "tests inside the machine (tests/guest)", run: pool::guest },
+    Stage {
+        name: "debug",
+        what: "tests/guest/calls on the debug kernel: lock order, overflow, assertions",
+        run: pool::debug,
+    },
 ];
 
 /// Whether the kernel is more than a placeholder: until then the stages that need it have nothing to do.
