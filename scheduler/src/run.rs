@@ -258,7 +258,9 @@ pub(crate) fn publish(cpu: &Cpu, queue: &RunQueue<Arc<Thread>>) {
 fn after_switch() {
     let ended = {
         let _held = Held::<sync::Preempt>::new();
-        match cpus::this().left.lock().take() {
+        // The seat is free again before another CPU's queue is locked.
+        let left = cpus::this().left.lock().take();
+        match left {
             Some(Left::Moving(migrant)) => {
                 crate::balance::settle(migrant);
                 None

@@ -1,7 +1,7 @@
 //! The one declared lock order.
 //!
 //! A lock may be taken only while every lock already held by the same context ranks *before* it. Debug and host builds
-//! check that on each acquisition, in constant time: held ranks are a bit mask per thread (and per interrupt level), and
+//! check that on each acquisition, in constant time: held ranks are a bit mask per thread (and for each of softirqs, interrupts and NMIs above it), and
 //! taking rank `r` requires that no bit at or above `r` is set. Two locks of one rank are taken only by
 //! [`crate::lock_pair`].
 

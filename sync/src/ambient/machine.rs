@@ -98,13 +98,15 @@ pub(crate) fn rank_release(rank: Rank) {
     unsafe { *held_ranks() &= !(1 << rank as u8) };
 }
 
-/// The mask of ranks that this context holds: one word per thread, and one per interrupt level above it.
+/// The mask of ranks that this context holds: one word per thread, and one for each of what may run above it: softirqs, interrupts, NMIs.
 fn held_ranks() -> *mut u64 {
     let word = cpu::preempt_word();
     let level = if word & cpu::NMI_MASK != 0 {
         3
     } else if word & cpu::HARDIRQ_MASK != 0 {
         2
+    } else if word & cpu::SOFTIRQ_ONE != 0 {
+        1
     } else {
         0
     };
