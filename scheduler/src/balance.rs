@@ -5,7 +5,7 @@
 //! busy one on which threads wait wakes an idle one up for it.
 //!
 //! **Locks.** Two run queues are never locked at once. In between a thread is in nobody's queue; whoever looks for it meanwhile waits
-//! ([`crate::share`]). Its CPUs may be changed meanwhile too, so who has moved one looks once more.
+//! ([`crate::share`]), and whoever moves it is not preempted: it would be in nobody's hands for as long as others run. Its CPUs may be changed meanwhile too, so who has moved one looks once more.
 use crate::clock;
 use crate::cpus::{self, Balancing, Cpu};
 use crate::run::publish;
@@ -15,6 +15,7 @@ use core::sync::atomic::{Ordering, fence};
 use irq::Softirq;
 use sched::{Balancer, CpuLoad, Migrant, Preempt, Pull};
 use sync::Thread;
+use sync::atomic_context::Held;
 
 /// Queued threads that are looked at for one that may be moved.
 const LOOKS: usize = 32;
@@ -86,6 +87,7 @@ pub(crate) fn pull_when_idle() {
 
 /// Carries out `wanted` for CPU `own`; how many threads it moved.
 fn pull(own: usize, wanted: &Pull) -> usize {
+    let _held = Held::<sync::Preempt>::new();
     let (mut moved, mut weight) = (0, 0);
     while moved < wanted.threads.min(MOST) {
         let Some((migrant, share)) = take_from(wanted, own, weight) else { break };
