@@ -10,18 +10,17 @@
 //!   holds, so both sides compute with the same code.
 //! - Inside the kernel an instant is `u64` nanoseconds of the monotonic clock since boot. [`Timespec`] is what user space
 //!   means; whatever Linux answers with EINVAL is `None` here, and what it saturates saturates.
-//! - [`TimerQueue`] holds high-resolution timers, ordered by deadline; one per CPU. [`TimerWheel`] holds coarse time-outs,
-//!   cheap to arm and to cancel, that may fire an eighth late. Both hand out slots at creation, when allocation may fail;
-//!   arming never does.
+//! - [`TimerQueue`] holds timers, ordered by deadline; one per CPU. It hands out slots at creation, when allocation may fail; arming
+//!   never does.
 //! - [`Interval`] is the state of a timer that user space sees (`setitimer`, `timer_create`, `timerfd`).
 //! - [`accounting`] and [`LoadAverage`] are what `/proc/stat`, `times(2)` and `/proc/loadavg` are made of.
 //!
-//! **Locks.** None; the owner of a queue holds its lock around each call. The queues' methods do not allocate unless they
+//! **Locks.** None; the owner of a queue holds its lock around each call. Its methods do not allocate unless they
 //! say so, and callbacks are not made: expired timers are taken out one by one, so the owner may drop its lock in between.
 //!
 //! **Why not** a tree or a heap for the timer queue: both cost the logarithm of what is armed, at each of the arming and cancelling
-//! that most timers only ever see. Why not one structure for both kinds of timer: the wheel never moves a timer, but cannot
-//! be exact; the queue is the other way round.
+//! that most timers only ever see. Why not a wheel for coarse time-outs beside it: a wheel never moves a timer, but cannot be exact, and
+//! the queue costs no more.
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -38,7 +37,6 @@ mod queue;
 mod slots;
 mod timespec;
 pub mod vvar;
-mod wheel;
 
 pub use calendar::CivilTime;
 pub use clock::Clock;
@@ -48,7 +46,6 @@ pub use moment::Moment;
 pub use queue::{Room, RoomWanted, TimerQueue};
 pub use slots::TimerId;
 pub use timespec::Timespec;
-pub use wheel::TimerWheel;
 
 pub const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 

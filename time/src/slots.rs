@@ -3,7 +3,7 @@
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
-/// A timer's name in the queue or wheel that made it. Outlives the timer harmlessly.
+/// A timer's name in the queue that made it. Outlives the timer harmlessly.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TimerId {
     pub(crate) index: u32,
@@ -69,12 +69,6 @@ impl<S> Slots<S> {
     /// Whether the next insertion would find no room.
     pub fn is_full(&self) -> bool {
         self.free.is_none() && self.made == self.capacity()
-    }
-
-    /// Makes room for `more` insertions. Allocates.
-    pub fn try_reserve(&mut self, more: usize) -> Result<(), TryReserveError> {
-        self.grow(&mut MoreSlots::new(self.capacity(), more)?);
-        Ok(())
     }
 
     /// Takes more slots in, unless they were made for fewer than there are; the old memory is left in their place. Does not allocate.

@@ -1,8 +1,8 @@
-//! The timer queue and the wheel against maps that are searched from end to end.
+//! The timer queue against a map that is searched from end to end.
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use time::{Room, TimerId, TimerQueue, TimerWheel};
+use time::{Room, TimerId, TimerQueue};
 
 /// Makes more room if there is none left.
 fn make_room<T>(queue: &mut TimerQueue<T>) {
@@ -147,66 +147,5 @@ proptest! {
             prop_assert!(looks < 1000);
         }
         prop_assert!(model.is_empty());
-    }
-
-    #[test]
-    fn the_wheel_is_never_early_and_late_by_no_more_than_it_says(
-        steps in prop::collection::vec((0u8..10, 0usize..20, 0u64..40, any::<u64>()), 0..300),
-        start in 0u64..10_000,
-    ) {
-        let mut wheel = TimerWheel::new(start);
-        wheel.try_reserve(20).unwrap();
-        let timers: Vec<_> = (0..20).map(|number| wheel.add(number).unwrap()).collect();
-        // Armed at, and for.
-        let mut model: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
-        let mut now = start;
-        for (kind, which, magnitude, value) in steps {
-            let length = value >> (63 - magnitude);
-            match kind {
-                0..=4 => {
-                    wheel.arm(timers[which], now + length, now);
-                    model.insert(which, (now, now + length));
-                }
-                5 => prop_assert_eq!(wheel.disarm(timers[which]), model.remove(&which).is_some()),
-                _ => {
-                    now += length;
-                    wheel.advance(now);
-                    while let Some((_, &mut number)) = wheel.pop_expired() {
-                        let (_, expires) = model.remove(&number).expect("armed");
-                        prop_assert!(expires <= now, "early by {}", expires - now);
-                    }
-                    for (armed, expires) in model.values() {
-                        let late = (expires - armed) * 8 / 63 + 1;
-                        prop_assert!(expires + late > now, "armed at {armed} for {expires}, late at {now}");
-                    }
-                }
-            }
-            for (number, &id) in timers.iter().enumerate() {
-                prop_assert_eq!(wheel.is_armed(id), model.contains_key(&number));
-            }
-            // Sleeping until the next expiry misses nothing.
-            let first = model.values().map(|(armed, expires)| expires + (expires - armed) * 8 / 63 + 1).min();
-            prop_assert!(wheel.next_expiry().unwrap_or(u64::MAX) <= first.unwrap_or(u64::MAX));
-            prop_assert_eq!(wheel.next_expiry().is_none(), model.is_empty());
-        }
-    }
-}
-
-#[test]
-fn short_delays_of_the_wheel_are_exact() {
-    for start in [0, 5, 63, 64, 511, 512, 100_000] {
-        for delay in 0..62 {
-            let mut wheel = TimerWheel::new(start);
-            wheel.try_reserve(1).unwrap();
-            let id = wheel.add(()).unwrap();
-            wheel.arm(id, start + delay, start);
-            assert_eq!(wheel.next_expiry(), Some(start + delay));
-            if delay > 0 {
-                wheel.advance(start + delay - 1);
-                assert!(wheel.pop_expired().is_none());
-            }
-            wheel.advance(start + delay);
-            assert!(wheel.pop_expired().is_some());
-        }
     }
 }
