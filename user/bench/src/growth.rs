@@ -15,7 +15,7 @@ const MIB: u64 = 1 << 20;
 pub const OPERATIONS: &[Operation] = &[
     Operation { name: "fork_mappings", sizes: &[1, 100, 1000], most: u64::MAX, prepare: fork_mappings },
     Operation { name: "fault_mapped_MiB", sizes: &[1, 16, 256, 1024], most: 64, prepare: fault_mapped },
-    Operation { name: "munmap_MiB", sizes: &[1, 16, 256], most: 64, prepare: unmap_touched },
+    Operation { name: "munmap_MiB", sizes: &[1, 16, 256, 1024], most: 64, prepare: unmap_touched },
     Operation { name: "poll", sizes: &[10, 100, 1000, 10_000], most: u64::MAX, prepare: files::poll },
     Operation { name: "epoll", sizes: &[10, 100, 1000, 10_000], most: u64::MAX, prepare: files::epoll },
     Operation { name: "stat_depth", sizes: &[1, 2, 4, 8, 16, 32], most: u64::MAX, prepare: stat_depth },
