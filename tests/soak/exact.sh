@@ -12,7 +12,9 @@ inside='mkdir -p /tmp && cat > /tmp/tests && chmod 755 /tmp/tests && failed=0'
 for load in fork:20000 thread:2000 pipe:500 shell:100000; do
     inside="$inside; start=\$(date +%s); /tmp/tests exact ${load%:*} $((${load#*:} / part)) || failed=1; echo \$((\$(date +%s) - start)) s"
 done
+worst=0
 for processors in 1 2; do
     echo "processors: $processors"
-    "$here/birgus" run --smp "$processors" --mem 512 -- sh -c "$inside; exit \$failed" < "$tests"
+    "$here/birgus" run --smp "$processors" --mem 512 -- sh -c "$inside; exit \$failed" < "$tests" || worst=$?
 done
+exit "$worst"

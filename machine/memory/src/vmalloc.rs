@@ -90,6 +90,7 @@ pub(crate) fn give_back() {
         address = leaf.end;
         free_leaf_table(leaf);
     }
+    RANGES.lock().used.give_back();
 }
 
 /// Frees the page table for `span` where nothing has addresses there. Until all CPUs have forgotten it nobody gets any: a CPU that still

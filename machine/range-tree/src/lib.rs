@@ -9,7 +9,7 @@
 //! and neighbours need no links to each other. A gap search leaves out every subtree whose summary is too small.
 //!
 //! **Memory.** [`RangeTree::reserve`] sets nodes aside before anything is changed; that many insertions then cannot
-//! fail. Removed nodes refill the reserve.
+//! fail. Removed nodes refill the reserve, [`RangeTree::give_back`] empties it.
 //!
 //! **Why not** `BTreeMap`: it allocates without a way to refuse, and knows nothing of gaps.
 //!
@@ -74,6 +74,11 @@ impl<T> RangeTree<T> {
             }
         }
         Ok(())
+    }
+
+    /// Gives back the memory that was set aside.
+    pub fn give_back(&mut self) {
+        self.spares = [const { Vec::new() }; SPARES];
     }
 
     fn new_node(&mut self, range: Range<usize>, value: T) -> Result<Owned<T>, OutOfMemory> {

@@ -79,4 +79,6 @@ fn reserved_nodes_are_used_and_come_back() {
     assert!(tree.spares.iter().all(|spare| spare.capacity() == 0));
     tree.remove(10).unwrap();
     assert_eq!(tree.spares.iter().filter(|spare| spare.capacity() != 0).count(), 1);
+    tree.give_back();
+    assert!(tree.spares.iter().all(|spare| spare.capacity() == 0), "nothing but the nodes of ranges is left");
 }
