@@ -91,7 +91,7 @@ pub fn unpack(root: &Root, information: &Information) -> Result<(), Errno> {
         };
         let stack = LargeStack::new(STACK / PAGE_SIZE).ok_or(Errno::ENOMEM)?;
         let thread = Arc::new(Thread::new(Box::new(stack), 0, Box::new(main)));
-        scheduler::start(thread, sched::Nice::clamped(0), sched::Policy::Normal).ok_or(Errno::ENOMEM)?;
+        scheduler::start(thread, sched::Nice::clamped(0), sched::Policy::Normal);
         WAITING.wait_until(|| UNPACKED.load(Ordering::Acquire));
     }
     memory::heap::refuse_large();

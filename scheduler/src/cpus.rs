@@ -62,7 +62,7 @@ pub(crate) struct Balancing {
 /// Why a thread left the queue while it stood on its stack.
 pub(crate) enum Left {
     /// It has ended: only its account is left.
-    Ended { _account: Runnable<Arc<Thread>> },
+    Ended { account: Runnable<Arc<Thread>> },
     /// It may not run on this CPU any more.
     Moving(Migrant<Arc<Thread>>),
 }

@@ -79,9 +79,10 @@ pub fn call(targets: &CpuSet, request: &Request) {
     }
 }
 
-/// Gives back all that any CPU keeps for its next use: stacks, page tables, small objects, pages. Process context, interrupts on,
+/// Gives back all that any CPU keeps for its next use: timers, stacks, page tables, small objects, pages. Process context, interrupts on,
 /// under no spinlock.
 pub fn give_back_kept() {
+    crate::timers::give_back();
     memory::kept::give_back_stacks_and_tables();
     let staying = Held::<Preempt>::new();
     call(memory::tlb::online(), &Request::EmptyMagazines);

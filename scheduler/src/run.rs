@@ -189,7 +189,8 @@ fn reschedule(may_block: bool) -> bool {
         return false;
     }
     accounting::count_switch(&current, blocked);
-    let wanted = sync::switch(queue, |queue| match (queue.current(), idle) {
+    let for_good = blocked && current.state() == Sleep::Dead as u32;
+    let wanted = sync::switch(queue, for_good, |queue| match (queue.current(), idle) {
         (Some(next), _) | (None, Some(next)) => {
             if points::is_on(Event::SchedSwitch) {
                 trace_switch(&current, next, blocked);
@@ -225,7 +226,7 @@ fn block(cpu: &Cpu, queue: &mut Queue<'_>, current: &Thread, state: u32, now: u6
     let Some(runnable) = queue.block(kind, now) else { return };
     current.run_time.store(runnable.entity.sum_exec_ns(), Ordering::Relaxed);
     if state == Sleep::Dead as u32 {
-        let before = cpu.left.lock_inside().replace(Left::Ended { _account: runnable });
+        let before = cpu.left.lock_inside().replace(Left::Ended { account: runnable });
         debug_assert!(before.is_none(), "the seat is emptied after each switch");
     } else {
         let Runnable { entity, owner } = runnable;
@@ -265,8 +266,11 @@ fn after_switch() {
                 crate::balance::settle(migrant);
                 None
             }
-            left => left,
+            Some(Left::Ended { account }) => Some(account),
+            None => None,
         }
     };
-    drop(ended);
+    if let Some(account) = ended {
+        account.owner.release();
+    }
 }

@@ -10,15 +10,13 @@ use sync::thread::Sleep;
 
 pub(crate) static NEXT_ACCOUNT: AtomicU64 = AtomicU64::new(1);
 
-/// Makes `thread`, which has never run, runnable with the given share. `None` without memory.
-#[must_use]
-pub fn start(thread: Arc<Thread>, nice: Nice, policy: Policy) -> Option<()> {
+/// Makes `thread`, which has never run, runnable with the given share.
+pub fn start(thread: Arc<Thread>, nice: Nice, policy: Policy) {
     let number = NEXT_ACCOUNT.fetch_add(1, Ordering::Relaxed);
     let entity: Account = Box::new(Entity::new(number, nice, policy));
     thread.account.store(number, Ordering::Relaxed);
     let target = wake::target_for_new(&thread);
     wake::enqueue_new(entity, thread, target);
-    Some(())
 }
 
 /// Ends the running thread. Its memory goes once its last reference does, after it has left its stack.

@@ -93,6 +93,22 @@ impl Drop for Timer {
     }
 }
 
+/// Gives back what the queues keep for timers to come. Any context that may allocate.
+pub(crate) fn give_back() {
+    for cpu in cpus::all() {
+        loop {
+            let surplus = cpu.timers.lock().give_back();
+            if surplus.is_none() {
+                break;
+            }
+        }
+        let wanted = cpu.timers.lock().surplus();
+        if let Some(mut room) = wanted.and_then(|wanted| Room::new(wanted).ok()) {
+            cpu.timers.lock().grow(&mut room);
+        }
+    }
+}
+
 /// Runs `sleep` with a timer that wakes this thread at `deadline`. Without memory for the timer the sleep is skipped: callers
 /// look at their deadline again, as after any early wake-up.
 pub(crate) fn sleep_until(deadline: u64, sleep: impl FnOnce()) {

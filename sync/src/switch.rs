@@ -26,15 +26,15 @@ unsafe impl Sync for Handovers {}
 static HANDOVERS: Handovers =
     Handovers([const { UnsafeCell::new(Handover { lock: ptr::null(), previous: ptr::null() }) }; MAX_CPUS]);
 
-/// Switches from the running thread to the one that `choose` finds in what the lock protects, giving up `guard` on the other side. Returns when this thread is switched to
-/// again, perhaps on another CPU; true where a reschedule is wanted by then.
+/// Switches from the running thread to the one that `choose` finds in what the lock protects, giving up `guard` on the other side. Returns when
+/// this thread is switched to again, perhaps on another CPU; true where a reschedule is wanted by then. With `for_good` that never happens.
 ///
 /// The scheduler guarantees that the next thread is runnable, off every CPU, and stays alive while it runs; and that the running
 /// thread stays alive until the other side is done with it.
 ///
 /// # Panics
 /// Where more than the lock's own guards are held: the thread would take its depths to another CPU.
-pub fn switch<T>(guard: SpinGuard<'_, T, InterruptsOff>, choose: impl FnOnce(&T) -> &Thread) -> bool {
+pub fn switch<T>(guard: SpinGuard<'_, T, InterruptsOff>, for_good: bool, choose: impl FnOnce(&T) -> &Thread) -> bool {
     assert!(
         cpu::interrupt_depth() == 1 && cpu::preempt_word() & !cpu::NO_RESCHEDULE == cpu::PREEMPT_ONE,
         "switch at preempt word {:#x}, interrupt depth {}",
@@ -47,6 +47,10 @@ pub fn switch<T>(guard: SpinGuard<'_, T, InterruptsOff>, choose: impl FnOnce(&T)
     // SAFETY: the scheduler's guarantee: what the lock protects keeps the thread alive while it is chosen.
     let next = unsafe { &*next };
     assert!(!ptr::eq(previous, next), "switch to the running thread");
+    if for_good {
+        previous.machine.is_gone.store(true, Ordering::Release);
+    }
+    debug_assert!(!next.machine.is_gone.load(Ordering::Relaxed), "switch to a thread that has ended");
     // SAFETY: interrupts are off until `finish`, so the entry and the CPU's words are ours; the scheduler's guarantees
     // make both threads valid.
     unsafe {

@@ -127,9 +127,16 @@ pub struct Thread {
 pub(crate) struct MachineThread {
     /// True from before the switch to the thread until after the switch away from it.
     pub on_cpu: AtomicBool,
+    /// It is never switched to again.
+    pub is_gone: AtomicBool,
     pub stack_pointer: UnsafeCell<usize>,
     pub context_end: usize,
-    stack: Option<Box<dyn Stack>>,
+    /// One past the stack; 0 for a boot stack.
+    stack_end: usize,
+    /// The stack itself, until the thread has left it for the last time.
+    stack: SpinLock<Option<Box<dyn Stack>>>,
+    /// What it is going to run, until it does.
+    main: SpinLock<Option<Box<Main>>>,
     parked: SpinLock<Option<Parked>>,
     pub user: UnsafeCell<Option<arch::user_state::UserState>>,
     space: UnsafeCell<Option<Arc<dyn Space>>>,
@@ -154,12 +161,13 @@ pub type Parked = (Box<dyn Any + Send>, Arc<Thread>);
 pub type Main = dyn FnOnce() + Send;
 
 #[cfg(target_os = "none")]
-extern "sysv64" fn begin(argument: usize) -> ! {
+extern "sysv64" fn begin(_argument: usize) -> ! {
     crate::switch::finish_first_switch();
     crate::hooks::hooks().thread_started();
-    // SAFETY: `Thread::new` made the box for this call.
-    let main = unsafe { Box::from_raw(argument as *mut Box<Main>) };
-    main();
+    let main = crate::ambient::current().machine.main.lock().take();
+    if let Some(main) = main {
+        main();
+    }
     crate::hooks::hooks().thread_ended()
 }
 
@@ -254,12 +262,21 @@ impl Thread {
     pub fn new(stack: Box<dyn Stack>, context_size: usize, main: Box<Main>) -> Self {
         let end = stack.top();
         let top = (end - context_size) & !0xf;
-        // SAFETY: the stack is fresh memory of our own, by its trait's contract; `begin` takes the box over, once.
-        let stack_pointer = unsafe { arch::stack_switch::prepare(top, begin, Box::into_raw(Box::new(main)) as usize) };
-        Self::with(Some(stack), stack_pointer, end)
+        // SAFETY: the stack is fresh memory of our own, by its trait's contract.
+        let stack_pointer = unsafe { arch::stack_switch::prepare(top, begin, 0) };
+        let mut thread = Self::with(stack_pointer, end, end);
+        thread.machine.stack = SpinLock::new(Rank::Leaf, Some(stack));
+        thread.machine.main = SpinLock::new(Rank::Leaf, Some(main));
+        thread
     }
 
-    const fn with(stack: Option<Box<dyn Stack>>, stack_pointer: usize, context_end: usize) -> Self {
+    /// Lets go of what a thread that is not going to be started would run, which may own the thread.
+    pub fn abandon(&self) {
+        let main = self.machine.main.lock().take();
+        drop(main);
+    }
+
+    const fn with(stack_pointer: usize, stack_end: usize, context_end: usize) -> Self {
         Self {
             state: AtomicU32::new(RUNNING),
             work: AtomicU32::new(0),
@@ -280,9 +297,12 @@ impl Thread {
             relieving: AtomicBool::new(false),
             machine: MachineThread {
                 on_cpu: AtomicBool::new(false),
+                is_gone: AtomicBool::new(false),
                 stack_pointer: UnsafeCell::new(stack_pointer),
                 context_end,
-                stack,
+                stack_end,
+                stack: SpinLock::new(Rank::Leaf, None),
+                main: SpinLock::new(Rank::Leaf, None),
                 parked: SpinLock::new(Rank::Leaf, None),
                 user: UnsafeCell::new(None),
                 space: UnsafeCell::new(None),
@@ -294,7 +314,7 @@ impl Thread {
 
     /// For the very first thread of each CPU, which exists before the heap does.
     pub const fn boot() -> Self {
-        Self::with(None, 0, 0)
+        Self::with(0, 0, 0)
     }
 
     /// Makes `thread` the running one: whoever runs on the boot stack becomes it, for ever. Once per CPU, before the CPU's
@@ -345,9 +365,28 @@ impl Thread {
         self.machine.on_cpu.load(Ordering::Acquire)
     }
 
-    /// Bounds of its kernel stack, for backtraces: the end; `None` for a boot stack.
+    /// One past its kernel stack, for looks at the running thread's own; `None` for a boot stack.
     pub fn stack_top(&self) -> Option<usize> {
-        self.machine.stack.as_ref().map(|stack| stack.top())
+        Some(self.machine.stack_end).filter(|&end| end != 0)
+    }
+
+    /// Shows `look` the end of its kernel stack, which stays meanwhile; without preemption. `None` for a boot stack, and for one that has been
+    /// left for good.
+    pub fn with_stack<R>(&self, look: impl FnOnce(usize) -> R) -> Option<R> {
+        self.machine.stack.lock().as_ref().map(|stack| look(stack.top()))
+    }
+
+    /// Gives back what only a thread that runs needs, its stack and the registers of its user mode, however long somebody keeps the thread.
+    /// Nothing happens before the thread was switched away from for good.
+    pub fn release(&self) {
+        if !self.machine.is_gone.load(Ordering::Acquire) || self.is_on_cpu() {
+            return;
+        }
+        let stack = self.machine.stack.lock().take();
+        // SAFETY: nobody runs on the stack, nor will, and the cell was touched by the thread and its switches only. Whoever took the
+        // stack comes here alone.
+        let user = if stack.is_some() { unsafe { (*self.machine.user.get()).take() } } else { None };
+        drop((stack, user));
     }
 
     /// The stack pointer with which it was switched away: for dumps of sleeping threads.

@@ -121,10 +121,9 @@ pub fn clone_observed(
         // The child exists whether the word can be written or not, as on Linux.
         let _ = UserPtr::<u32>::new(arguments.parent_tid).write(&child.tid());
     }
-    enter_tree(parent, &child, flags, reserved)?;
+    enter_tree(parent, &child, flags, reserved).inspect_err(|_| thread.abandon())?;
     observe(&child.process);
-    scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), child.policy.get())
-        .ok_or(Errno::ENOMEM)?;
+    scheduler::start(thread, sched::Nice::clamped(child.nice.load(Ordering::Relaxed)), child.policy.get());
     if let Some(vfork) = vfork {
         vfork.wait_killable();
     }

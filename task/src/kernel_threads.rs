@@ -169,7 +169,7 @@ fn make(pid: Pid, parent: Option<Pid>, name: [u8; NAME_LENGTH], role: Role, main
     }
     task.attach_thread(thread.clone());
     tree::lock().add_process(&process, &task, parent);
-    scheduler::start(thread.clone(), sched::Nice::clamped(0), sched::Policy::Normal)?;
+    scheduler::start(thread.clone(), sched::Nice::clamped(0), sched::Policy::Normal);
     Some(thread)
 }
 

@@ -13,8 +13,9 @@ use crate::task::{NAME_LENGTH, Task};
 use crate::tree::{self, Pid};
 use abi::raw::general::SIGKILL;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use memory::counters::{Counter, count};
+use memory::heap::{Relief, Relieved};
 use sync::thread::work;
 use sync::{Once, Sleep, Thread};
 use vfs::Vfs;
@@ -26,6 +27,9 @@ const TICK: u64 = 4_000_000;
 
 /// The process that is being ended for its memory; 0 for none.
 static VICTIM: AtomicU32 = AtomicU32::new(0);
+
+/// When what is kept was last given back.
+static GIVEN_BACK: AtomicU64 = AtomicU64::new(0);
 
 /// What the caller of [`relieve`] may hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,11 +76,10 @@ pub(crate) fn relieve(task: &Task, holding: Holding) -> bool {
 
 /// All that may be ended are on their way out. Where nobody is, the kernel gives up.
 fn wait_for_the_chosen(task: &Task) -> bool {
-    let mut others = false;
-    tree::each_task(|other| {
+    let others = tree::any_task(|other| {
         let adjustment = other.process.oom_score_adjustment.load(Ordering::Relaxed);
-        others |= other.process.chosen_in_shortage.load(Ordering::Relaxed)
-            || other.process.pid != tree::INIT && !other.is_kernel_thread() && adjustment != NEVER;
+        other.process.chosen_in_shortage.load(Ordering::Relaxed)
+            || other.process.pid != tree::INIT && !other.is_kernel_thread() && adjustment != NEVER
     });
     assert!(others, "System is deadlocked on memory");
     let _ = sync::park(Sleep::Killable, Some(sync::now() + TICK), || None::<()>);
@@ -97,7 +100,13 @@ fn gives_back_enough(holding: Holding) -> bool {
     {
         files.shrink();
     }
-    give_back_kept();
+    // All that are short come here, tick by tick, and one look after what is kept serves them all.
+    let now = sync::now();
+    let last = GIVEN_BACK.load(Ordering::Relaxed);
+    if now >= last + TICK && GIVEN_BACK.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        give_back_kept();
+        GIVEN_BACK.store(sync::now(), Ordering::Relaxed);
+    }
     !memory::zones::is_short()
 }
 
@@ -183,13 +192,21 @@ fn report(task: &Task) {
 /// The kernel's own allocations wait here.
 pub struct Killer;
 
-impl memory::heap::Relief for Killer {
-    fn relieve(&self) -> bool {
-        Thread::with_local(|task| relieve(task, Holding::Locks)).unwrap_or_else(|| {
-            // A thread of the kernel's: others see to it.
-            let _ = sync::park(Sleep::Killable, Some(sync::now() + TICK), || None::<()>);
-            true
-        })
+impl Relief for Killer {
+    fn relieve(&self) -> Relieved {
+        match Thread::with_local(|task| relieve(task, Holding::Locks)) {
+            Some(true) => Relieved::Perhaps,
+            Some(false) => Relieved::ByEnding,
+            None => {
+                // A thread of the kernel's: others see to it.
+                self.wait();
+                Relieved::Perhaps
+            }
+        }
+    }
+
+    fn wait(&self) {
+        let _ = sync::park(Sleep::Uninterruptible, Some(sync::now() + TICK), || None::<()>);
     }
 }
 

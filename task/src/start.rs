@@ -77,7 +77,8 @@ pub fn start_init(prepare: impl FnOnce() -> Init + Send + 'static) -> Result<(),
     let thread = Arc::new(thread);
     task.attach_thread(thread.clone());
     tree::lock().add_process(&process, &task, None);
-    scheduler::start(thread, sched::Nice::clamped(0), sched::Policy::Normal).ok_or(Errno::ENOMEM)
+    scheduler::start(thread, sched::Nice::clamped(0), sched::Policy::Normal);
+    Ok(())
 }
 
 type Prepare = Box<dyn FnOnce() -> Init + Send>;

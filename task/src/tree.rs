@@ -99,6 +99,11 @@ pub(crate) fn each_task(look: impl FnMut(&Task)) {
     lock().tasks.values().map(|task| &**task).for_each(look);
 }
 
+/// Whether there is a task that `is_it`, which takes no lock that is outside the tree's.
+pub(crate) fn any_task(is_it: impl FnMut(&Task) -> bool) -> bool {
+    lock().tasks.values().map(|task| &**task).any(is_it)
+}
+
 /// Shows every task to `look`, for reports from any context; false where the tree is locked.
 pub fn try_each_task(look: impl FnMut(&Task)) -> bool {
     let Some(tree) = TREE.try_lock() else { return false };

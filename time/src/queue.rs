@@ -13,7 +13,7 @@
 
 mod bucket;
 
-use crate::slots::{MoreSlots, Slots, TimerId};
+use crate::slots::{Chunk, MoreSlots, Slots, TimerId};
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 use bucket::{Bucket, COUNT, DIGIT_BITS, Place, level_of, start_of};
@@ -67,12 +67,18 @@ impl<T> Room<T> {
     /// Allocates.
     pub fn new(wanted: RoomWanted) -> Result<Self, TryReserveError> {
         let mut buckets = Vec::new();
-        if wanted.present == 0 {
+        if wanted.present == 0 && wanted.more > 0 {
             buckets.try_reserve_exact(COUNT)?;
             buckets.resize(COUNT, Bucket::EMPTY);
         }
         Ok(Self { timers: MoreSlots::new(wanted.present, wanted.more)?, buckets })
     }
+}
+
+/// Memory of a queue's, to be dropped without the lock.
+#[derive(Debug)]
+pub struct Surplus<T> {
+    _chunk: Chunk<Timer<T>>,
 }
 
 impl<T> Default for TimerQueue<T> {
@@ -111,6 +117,17 @@ impl<T> TimerQueue<T> {
         if !self.buckets.is_empty() {
             self.timers.grow(&mut room.timers);
         }
+    }
+
+    /// Takes out memory that no timer uses; call until there is no more. Does not allocate.
+    pub fn give_back(&mut self) -> Option<Surplus<T>> {
+        self.timers.give_back().map(|chunk| Surplus { _chunk: chunk })
+    }
+
+    /// What room to make, without the lock, so that [`TimerQueue::grow`] leaves a larger one in its place.
+    #[must_use]
+    pub fn surplus(&self) -> Option<RoomWanted> {
+        self.timers.has_surplus().then(|| RoomWanted { present: self.timers.capacity(), more: 0 })
     }
 
     /// Adds a timer, not armed. Hands the payload back if there is no room. Does not allocate.

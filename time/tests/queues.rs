@@ -44,6 +44,38 @@ fn names_of_released_timers_do_nothing() {
 }
 
 #[test]
+fn chunks_that_nobody_uses_go_and_their_names_stay_stale() {
+    let mut queue = TimerQueue::new();
+    let mut add = |queue: &mut TimerQueue<usize>, count: usize| -> Vec<TimerId> {
+        let one = |number| {
+            make_room(queue);
+            queue.add(number).unwrap()
+        };
+        (0..count).map(one).collect()
+    };
+    let names = add(&mut queue, 5 * 64);
+    // One of the first chunk and one of the third stay, the fourth and the fifth are free.
+    let kept = [names[10], names[150]];
+    names.iter().filter(|name| !kept.contains(name)).for_each(|&name| _ = queue.release(name).unwrap());
+    assert_eq!((0..9).take_while(|_| queue.give_back().is_some()).count(), 2);
+    let mut room = Room::new(queue.surplus().unwrap()).unwrap();
+    queue.grow(&mut room);
+    assert!(queue.surplus().is_none());
+    let fresh = add(&mut queue, 5 * 64 - 2);
+    assert_eq!(fresh.iter().filter(|name| kept.contains(name)).count(), 0, "slots in use are not handed out");
+    for stale in names.iter().filter(|name| !kept.contains(name)) {
+        queue.arm(*stale, 1);
+        assert_eq!(queue.release(*stale), None);
+    }
+    assert_eq!(queue.armed(), 0);
+    assert_eq!(kept.map(|name| queue.release(name)), [Some(10), Some(150)]);
+    fresh.iter().for_each(|&name| assert!(queue.release(name).is_some()));
+    while queue.give_back().is_some() {}
+    queue.grow(&mut Room::new(queue.surplus().unwrap()).unwrap());
+    assert_eq!(add(&mut queue, 1).len(), 1, "from nothing again");
+}
+
+#[test]
 fn equal_deadlines_expire_in_the_order_of_arming() {
     let mut queue = TimerQueue::new();
     for number in 0..100 {
@@ -118,6 +150,7 @@ proptest! {
                     model.retain(|_, &mut (timer, _)| timer != which);
                     prop_assert_eq!(queue.release(id), Some(which));
                     timers[which] = None;
+                    while queue.give_back().is_some() {}
                 }
                 _ => {
                     now += value / 4;

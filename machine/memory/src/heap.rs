@@ -1,8 +1,8 @@
 //! The global allocator.
 //!
 //! Rust's collections and counted pointers cannot be told that there is no memory, so those of at most [`COSTLY`] are not told: where
-//! sleeping is allowed the allocation waits until somebody has made memory free ([`Relief`]); where it is not, and for whoever
-//! is making memory free, there is the reserve. What is larger is sized by programs, asked for by calls that may fail, and fails.
+//! sleeping is allowed the allocation waits until somebody has made memory free ([`Relief`]); where it is not, there is the reserve, whose
+//! parts are in [`zones`]. What is larger is sized by programs, asked for by calls that may fail, and fails.
 //!
 //! Until there are programs, larger pieces are the unpacker's windows (megabytes, more than the zones have in one piece): those come
 //! from [`vmalloc`] where the zones have none. It stops with [`refuse_large`], lest a number that a program made up takes all memory.
@@ -18,13 +18,26 @@ use sync::Once;
 
 /// Largest order that is waited for (Linux's `PAGE_ALLOC_COSTLY_ORDER`).
 const COSTLY: usize = 3;
-/// Attempts, each after somebody saw to memory, before the reserve is all that is left.
-const ATTEMPTS: usize = 64;
+/// Attempts, each after somebody saw to memory (some 4 ms), before the last of the reserve is all that is left: seconds in which nobody gave
+/// anything back.
+const ATTEMPTS: usize = 2500;
+
+/// What has come of [`Relief::relieve`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Relieved {
+    /// Something may have become free.
+    Perhaps,
+    /// It is the caller that gives memory back by ending, for which it may need some itself.
+    ByEnding,
+}
 
 /// Whoever can make memory free.
 pub trait Relief: Sync {
-    /// Makes memory free, sleeping meanwhile; false where the caller is to take from the reserve. Process context.
-    fn relieve(&self) -> bool;
+    /// Makes memory free, sleeping meanwhile. Process context.
+    fn relieve(&self) -> Relieved;
+
+    /// Lets a moment pass, in process context.
+    fn wait(&self);
 }
 
 static RELIEF: Once<&'static dyn Relief> = Once::new();
@@ -70,22 +83,24 @@ fn block(order: usize, floor: usize) -> Option<u32> {
     Some(number)
 }
 
-/// Has memory made free once; false where the caller cannot wait for that, or is not to.
-fn relieve() -> bool {
+/// Has memory made free once; `None` where the caller cannot wait for that, or is the one who does it.
+fn relieve(relief: &dyn Relief) -> Option<Relieved> {
     let current = sync::current();
     // Making memory free may itself need some.
     if !sync::ambient::may_sleep() || current.relieving.swap(true, Ordering::Relaxed) {
-        return false;
+        return None;
     }
-    let relieved = RELIEF.get().is_some_and(|relief| relief.relieve());
+    let relieved = relief.relieve();
     current.relieving.store(false, Ordering::Relaxed);
-    relieved
+    Some(relieved)
 }
 
-/// Repeats `attempt`, which found no memory, each time after somebody saw to it; `None` where that was in vain.
+/// Repeats `attempt`, which found no memory, each time after somebody saw to it. `None` where that was in vain, and for who is ending.
 #[cold]
 pub(crate) fn wait_for<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
-    (0..ATTEMPTS).map_while(|_| relieve().then(&mut attempt)).find_map(|found| found)
+    let relief = *RELIEF.get()?;
+    let again = |_| (relieve(relief)? == Relieved::Perhaps).then(&mut attempt);
+    (0..ATTEMPTS).map_while(again).find_map(|found| found)
 }
 
 #[cold]
@@ -93,8 +108,20 @@ fn wait_for_memory(layout: Layout) -> *mut u8 {
     if layout.size() > crate::PAGE_SIZE << COSTLY {
         return if LARGE.load(Ordering::Relaxed) { anywhere(layout) } else { null_mut() };
     }
-    let again = || Some(attempt(layout, zones::floor())).filter(|pointer| !pointer.is_null());
-    wait_for(again).unwrap_or_else(|| attempt(layout, 0))
+    if let Some(&relief) = RELIEF.get() {
+        for _ in 0..ATTEMPTS {
+            let Some(relieved) = relieve(relief) else { break };
+            let is_ending = relieved == Relieved::ByEnding;
+            let pointer = attempt(layout, if is_ending { zones::floor_of_the_ending() } else { zones::floor() });
+            if !pointer.is_null() {
+                return pointer;
+            }
+            if is_ending {
+                relief.wait();
+            }
+        }
+    }
+    attempt(layout, 0)
 }
 
 /// A large piece before there are programs: nobody needs the reserve yet, and pages need not be neighbours.

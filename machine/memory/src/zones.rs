@@ -108,11 +108,20 @@ pub(crate) fn add(pages: Range<u32>) {
     }
 }
 
-/// Pages that only the kernel itself may take: the heap and page tables go on when programs have used up the rest.
+/// Pages that only the kernel itself may take: the heap and page tables go on when programs have used up the rest. The upper half is for
+/// those who could wait, the next quarter for those who are ending, the last for whoever holds a spinlock or serves an interrupt.
 static RESERVE: AtomicUsize = AtomicUsize::new(0);
 
 /// Pages free in all zones, without the CPUs' stocks.
 static FREE: AtomicUsize = AtomicUsize::new(0);
+
+/// The fewest that the kernel found free when it drew on the reserve.
+static LOWEST: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// How many pages of the reserve there were left at the worst.
+pub fn lowest_reserve() -> usize {
+    LOWEST.load(Relaxed).min(RESERVE.load(Relaxed))
+}
 
 /// Pages free in all zones together.
 pub(crate) fn available() -> usize {
@@ -128,11 +137,18 @@ pub fn is_short() -> bool {
 /// otherwise; where it may not, it may have all. Who draws on the reserve has to see to memory on its way to user mode.
 #[cfg(target_os = "none")]
 pub(crate) fn floor() -> usize {
-    let reserve = RESERVE.load(Relaxed);
-    if FREE.load(Relaxed) < reserve {
+    let (reserve, free) = (RESERVE.load(Relaxed), FREE.load(Relaxed));
+    if free < reserve {
+        LOWEST.fetch_min(free, Relaxed);
         sync::current().add_work(sync::thread::work::SHORTAGE);
     }
     if sync::ambient::may_sleep() { reserve / 2 } else { 0 }
+}
+
+/// What those leave free who are on their way out. There may be many, so this is not all either.
+#[cfg_attr(not(target_os = "none"), allow(dead_code, reason = "the host has a heap of its own"))]
+pub(crate) fn floor_of_the_ending() -> usize {
+    RESERVE.load(Relaxed) / 4
 }
 
 /// Takes 2^order pages for programs: never from the reserve.
@@ -151,12 +167,8 @@ pub(crate) fn allocate_above(order: usize, highest: ZoneKind, reserve: usize) ->
         let local = stocks.this();
         let frames = local.frames.lock();
         let mut frames = frames.borrow_mut();
-        if frames.is_empty() {
-            let most = FREE.load(Relaxed).saturating_sub(reserve).min(BATCH);
-            if most == 0 {
-                return None;
-            }
-            refill(&mut frames, most);
+        if frames.is_empty() || FREE.load(Relaxed) < reserve {
+            restock(&mut frames, reserve);
         }
         return frames.pop();
     }
@@ -178,19 +190,35 @@ pub(crate) fn allocate_pages(count: usize, mut take: impl FnMut(u32)) -> usize {
     let local = stocks.this();
     let frames = local.frames.lock();
     let mut frames = frames.borrow_mut();
+    let reserve = RESERVE.load(Relaxed);
     for taken in 0..count.min(BATCH) {
-        if frames.is_empty() {
-            let most = FREE.load(Relaxed).saturating_sub(RESERVE.load(Relaxed)).min(BATCH);
+        if frames.is_empty() || FREE.load(Relaxed) < reserve {
+            restock(&mut frames, reserve);
             // Where memory is short nobody gets more than the one that cannot wait.
-            if most == 0 || taken > 0 && most < BATCH {
+            if taken > 0 && frames.len() < BATCH {
                 return taken;
             }
-            refill(&mut frames, most);
         }
         let Some(number) = frames.pop() else { return taken };
         take(number);
     }
     count.min(BATCH)
+}
+
+/// Fills an empty stock so far that `reserve` pages stay free. Where fewer are, what the stock has goes to the zones first, or programs would
+/// live on what is freed meanwhile; and the reserve itself is taken page by page, because what lies in a stock is anybody's.
+#[cold]
+fn restock(frames: &mut Batch<STOCK>, reserve: usize) {
+    while FREE.load(Relaxed) < reserve
+        && let Some(number) = frames.pop()
+    {
+        free_to_zone(number, 0);
+    }
+    let most = if reserve < RESERVE.load(Relaxed) && is_short() { 1 } else { BATCH };
+    let most = FREE.load(Relaxed).saturating_sub(reserve).min(most);
+    if frames.is_empty() && most > 0 {
+        refill(frames, most);
+    }
 }
 
 fn refill(frames: &mut Batch<STOCK>, most: usize) {

@@ -4,8 +4,9 @@
 //! whose return address is the interrupted instruction. Stacks lie anywhere, so a step down is a change of stack, and there are
 //! few of those: a chain that is a ring ends.
 
-/// Frames shown, and changes of stack among them: interrupt, NMI and thread.
-const MOST: usize = 64;
+/// The most frames that are shown.
+pub const MOST: usize = 64;
+/// Changes of stack among them: interrupt, NMI and thread.
 const MOST_STACKS: usize = 4;
 
 /// Calls `found` with each return address from the frame at `rbp` on, outwards. Takes only frames that lie in mapped kernel

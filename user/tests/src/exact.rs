@@ -30,8 +30,8 @@ const ROUND: u32 = 50_000;
 
 /// Rows that are one account here: pages that are free or were until somebody wanted a small object.
 const FREE: [&str; 3] = ["free: ", "free_of_cpus: ", "slab: "];
-/// The row for what CPUs keep at the very moment.
-const KEPT: &str = "kept_objects: ";
+/// Rows for what CPUs keep at the very moment, and for what has been once.
+const NOT_NOW: [&str; 2] = ["kept_objects: ", "lowest_reserve: "];
 
 /// One look at everything.
 struct Look {
@@ -85,7 +85,7 @@ impl Look {
 
     /// The lines that are compared as they are.
     fn lines(&self, source: usize) -> impl Iterator<Item = &str> {
-        let counted = |line: &&str| !FREE.iter().chain([&KEPT]).any(|name| line.starts_with(name));
+        let counted = |line: &&str| !FREE.iter().chain(&NOT_NOW).any(|name| line.starts_with(name));
         // Of a row of slabinfo, name and objects.
         let cut = move |line| if source == 1 { objects(line) } else { line };
         self.text(source).lines().filter(counted).map(cut)

@@ -17,6 +17,7 @@ mod descriptors;
 mod exact;
 mod exceptions;
 mod files;
+mod flood;
 mod futexes;
 mod fuzz;
 mod inside;
@@ -110,7 +111,7 @@ fn main() {
         ["child", what @ ..] => processes::re_executed(what),
         _ => {
             eprintln!(
-                "usage: guest-tests list | run [--quiet] [NAME…] | stress|exact fork|thread|pipe|file|map|shell COUNT | shortage | fuzz SEED SECONDS"
+                "usage: guest-tests list | run [--quiet] [NAME…] | stress|exact fork|kill|thread|pipe|file|map|shell COUNT, or flood-KIND SECONDS | shortage | fuzz SEED SECONDS"
             );
             2
         }

@@ -7,13 +7,22 @@ use std::process::Command;
 pub type Load = fn(usize);
 
 /// What can be done so often.
-pub const LOADS: [(&str, Load); 6] =
-    [("fork", forks), ("thread", threads), ("pipe", through_a_pipe), ("file", files), ("map", maps), ("shell", shell)];
+pub const LOADS: [(&str, Load); 7] = [
+    ("fork", forks),
+    ("kill", kills),
+    ("thread", threads),
+    ("pipe", through_a_pipe),
+    ("file", files),
+    ("map", maps),
+    ("shell", shell),
+];
 
 /// A load and how often, as the command line says.
 pub fn load(kind: &str, count: &str) -> Option<(Load, usize)> {
-    let Some((_, load)) = LOADS.iter().find(|(name, _)| *name == kind) else {
-        eprintln!("guest-tests: known are {}", LOADS.map(|(name, _)| name).join(", "));
+    let all = || LOADS.iter().chain(&crate::flood::FLOODS);
+    let Some((_, load)) = all().find(|(name, _)| *name == kind) else {
+        let names: Vec<_> = all().map(|(name, _)| *name).collect();
+        eprintln!("guest-tests: known are {}", names.join(", "));
         return None;
     };
     let count = count.parse().map_err(|_| eprintln!("guest-tests: {count} is not a number")).ok()?;
@@ -33,6 +42,28 @@ fn forks(count: usize) {
     for number in 0..count {
         let status = Command::new(&path).args(["child", "exit", &(number % 100).to_string()]).status().unwrap();
         assert_eq!(status.code(), Some((number % 100) as i32));
+    }
+}
+
+/// `count` groups of processes that fork all the time, each killed at some moment of that.
+fn kills(count: usize) {
+    for number in 0..count {
+        let leader = fork(|| {
+            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+            loop {
+                if unsafe { libc::fork() } == 0 {
+                    return 0;
+                }
+            }
+        });
+        must(unsafe { libc::setpgid(leader, leader) } as i64);
+        unsafe { libc::usleep((number % 8 * 100) as u32) };
+        must(unsafe { libc::kill(-leader, libc::SIGKILL) } as i64);
+        assert_eq!(wait(leader), End::Signal(libc::SIGKILL));
+        // Children of it that were not in the group yet when it was killed.
+        while unsafe { libc::kill(-leader, libc::SIGKILL) } == 0 {
+            unsafe { libc::usleep(100) };
+        }
     }
 }
 

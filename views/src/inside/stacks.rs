@@ -9,6 +9,7 @@ use procfs::{Node, Output, Sequence, SequenceSource, sequence};
 use sync::thread::{RUNNING, WAKING};
 use sync::{Sleep, Thread};
 use task::Task;
+use trap::backtrace;
 
 pub(super) fn node() -> Node {
     sequence(Arc::new(Stacks), 0o400)
@@ -56,7 +57,24 @@ fn cpu_stacks(cpu: usize, output: &mut Output) -> fmt::Result {
 }
 
 fn task_stack(task: &Task, output: &mut Output) -> fmt::Result {
-    let Some((thread, end)) = task.thread().and_then(|thread| Some((thread, thread.stack_top()?))) else {
+    let Some(thread) = task.thread() else { return Ok(()) };
+    // The thread may go on meanwhile: then what is read of its stack is stale, and nothing worse, since it stays mapped.
+    let Some((end, pointer, mut trace)) = thread.with_stack(|end| {
+        let (own, pointer) = (end - KERNEL_STACK_SIZE..end, thread.saved_stack_pointer());
+        let is_away = !thread.is_on_cpu() && own.contains(&pointer);
+        let (mut trace, mut count) = ([0; backtrace::MOST], 0);
+        if is_away {
+            backtrace::walk(
+                pointer + arch::stack_switch::SAVED_FRAME,
+                |at| own.contains(&at),
+                |at| {
+                    trace[count] = at;
+                    count += 1;
+                },
+            );
+        }
+        (end, is_away.then_some(pointer), trace.into_iter().take(count))
+    }) else {
         return Ok(());
     };
     let (bottom, state) = (end - KERNEL_STACK_SIZE, state(thread));
@@ -66,18 +84,9 @@ fn task_stack(task: &Task, output: &mut Output) -> fmt::Result {
         task.tid(),
         Word(&task.name())
     )?;
-    // The thread may go on meanwhile: then what is read of its stack is stale, and nothing worse, since it stays mapped.
-    let pointer = thread.saved_stack_pointer();
-    if thread.is_on_cpu() || !(bottom..end).contains(&pointer) {
-        return writeln!(output, " on cpu {}", thread.cpu());
-    }
+    let Some(pointer) = pointer else { return writeln!(output, " on cpu {}", thread.cpu()) };
     writeln!(output, " used {}", end - pointer)?;
-    let mut shown = Ok(());
-    let is_own = |at: usize| (bottom..end).contains(&at);
-    trap::backtrace::walk(pointer + arch::stack_switch::SAVED_FRAME, is_own, |at| {
-        shown = shown.and_then(|()| return_address(at, output));
-    });
-    shown
+    trace.try_for_each(|at| return_address(at, output))
 }
 
 fn return_address(at: usize, output: &mut Output) -> fmt::Result {
