@@ -81,6 +81,8 @@ static IN_NMI: Place = Place::new();
 static IN_THREAD: Place = Place::new();
 static NMI_WANTED: AtomicBool = AtomicBool::new(false);
 static WAIT_FOR_INTERRUPT: AtomicBool = AtomicBool::new(false);
+/// The interrupt had come before the context began in which it was waited for.
+static CAME_EARLY: AtomicBool = AtomicBool::new(false);
 /// Woken when one of them is there.
 static CHANGED: WaitQueue = WaitQueue::new();
 /// The CPU on which the reader waited last.
@@ -116,6 +118,7 @@ impl irq::Action for Served {
     fn serve(&self) {
         IN_SOFTIRQ.note();
         if WAIT_FOR_INTERRUPT.swap(false, Ordering::Relaxed) {
+            CAME_EARLY.store(IN_INTERRUPT.is_there(), Ordering::Relaxed);
             spin_until(|| IN_INTERRUPT.is_there());
         }
     }
@@ -149,12 +152,13 @@ fn interrupt_above(wait: impl Fn()) -> Result<Option<Answer>, Errno> {
     for _ in 0..ATTEMPTS {
         let timer = scheduler::Timer::calling(Arc::new(Interrupt)).ok_or(Errno::ENOMEM)?;
         IN_INTERRUPT.take();
+        CAME_EARLY.store(false, Ordering::Relaxed);
         timer.arm(sync::now() + SOON);
         wait();
         let answer = IN_INTERRUPT.take();
         // The thread may have been moved away from the timer's CPU before it began to wait.
         let here = LAST_CPU.load(Ordering::Relaxed);
-        if answer.is_none_or(|answer| answer.cpu == here) {
+        if !CAME_EARLY.load(Ordering::Relaxed) && answer.is_none_or(|answer| answer.cpu == here) {
             return Ok(answer);
         }
     }
@@ -168,6 +172,7 @@ fn wait_asleep() {
 
 fn wait_with_softirqs_off() {
     let held = Held::<SoftirqsOff>::new();
+    CAME_EARLY.store(IN_INTERRUPT.is_there(), Ordering::Relaxed);
     LAST_CPU.store(arch::cpu::id(), Ordering::Relaxed);
     spin_until(|| IN_INTERRUPT.is_there());
     drop(held);

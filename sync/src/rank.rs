@@ -55,7 +55,7 @@ pub enum Rank {
     PageIndex,
     /// An address space's page tables.
     PageTable,
-    /// An inode's or superblock's attributes.
+    /// An inode's, an open file's or a superblock's attributes.
     Attributes,
     /// A terminal's line discipline, which passes output on to a device.
     LineDiscipline,

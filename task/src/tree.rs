@@ -94,11 +94,6 @@ pub fn next_task(from: Pid) -> Option<Arc<Task>> {
     lock().tasks.first_from(from).map(|(_, task)| task.clone())
 }
 
-/// Shows every task to `look`, which takes no lock that is outside the tree's.
-pub(crate) fn each_task(look: impl FnMut(&Task)) {
-    lock().tasks.values().map(|task| &**task).for_each(look);
-}
-
 /// Whether there is a task that `is_it`, which takes no lock that is outside the tree's.
 pub(crate) fn any_task(is_it: impl FnMut(&Task) -> bool) -> bool {
     lock().tasks.values().map(|task| &**task).any(is_it)

@@ -46,7 +46,7 @@ fn names_of_released_timers_do_nothing() {
 #[test]
 fn chunks_that_nobody_uses_go_and_their_names_stay_stale() {
     let mut queue = TimerQueue::new();
-    let mut add = |queue: &mut TimerQueue<usize>, count: usize| -> Vec<TimerId> {
+    let add = |queue: &mut TimerQueue<usize>, count: usize| -> Vec<TimerId> {
         let one = |number| {
             make_room(queue);
             queue.add(number).unwrap()

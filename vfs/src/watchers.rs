@@ -39,7 +39,7 @@ impl OpenFile {
     /// Has `watcher` told at the end, unless it goes before.
     pub fn watch(&self, watcher: &Arc<dyn Watcher>) {
         if self.watchers.0.get().is_none() {
-            let _ = self.watchers.0.set(Box::new(SpinLock::new(Rank::Leaf, BTreeMap::new())));
+            let _ = self.watchers.0.set(Box::new(SpinLock::new(Rank::Attributes, BTreeMap::new())));
         }
         if let Some(watchers) = self.watchers.0.get() {
             watchers.lock().insert(key(watcher), Arc::downgrade(watcher));

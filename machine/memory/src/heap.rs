@@ -14,7 +14,7 @@ use crate::{PAGE_SHIFT, physical};
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, Ordering};
-use sync::Once;
+use sync::{Once, Rank};
 
 /// Largest order that is waited for (Linux's `PAGE_ALLOC_COSTLY_ORDER`).
 const COSTLY: usize = 3;
@@ -142,6 +142,8 @@ fn allocate_slowly(layout: Layout) -> *mut u8 {
 unsafe impl GlobalAlloc for Heap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // Now and then the lock of a slab is taken; debug kernels see to it every time that it may be.
+        sync::ambient::might_lock(Rank::Slab);
         match slab::class_for(layout.size(), layout.align()).and_then(slab::allocate) {
             Some(address) => address as *mut u8,
             None => allocate_slowly(layout),
@@ -150,6 +152,7 @@ unsafe impl GlobalAlloc for Heap {
 
     #[inline]
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        sync::ambient::might_lock(Rank::Slab);
         match slab::class_for(layout.size(), layout.align()) {
             // SAFETY: allocated from this class.
             Some(class) => unsafe { slab::free(pointer as usize, class) },

@@ -93,6 +93,16 @@ pub(crate) fn rank_acquire(rank: Rank, same: bool) {
     }
 }
 
+/// Debug check: a lock of this rank may be taken here, whether it will be or not.
+#[inline(always)]
+pub fn might_lock(rank: Rank) {
+    #[cfg(debug_assertions)]
+    // SAFETY: as `rank_acquire`.
+    crate::thread::check_rank(unsafe { *held_ranks() }, rank, false);
+    #[cfg(not(debug_assertions))]
+    let _ = rank;
+}
+
 pub(crate) fn rank_release(rank: Rank) {
     // SAFETY: as `rank_acquire`.
     unsafe { *held_ranks() &= !(1 << rank as u8) };

@@ -306,8 +306,9 @@ impl Task {
         self.signals.store_mask(SignalSet::mask_from_bits(mask.bits()));
         let pending = group.pending.deliverable(mask) || self.signals.own.lock().pending.deliverable(mask);
         let given_up = group.pending.set() & mask & !before;
-        drop(group);
+        // Before anybody else can send one.
         self.update_work(pending);
+        drop(group);
         if !given_up.is_empty() {
             hand_over(self, given_up);
         }

@@ -531,9 +531,17 @@ fn calls_are_traced_one_by_one() {
     let is_call = |record: &&&Passed| record.event == "sys_exit" && record.argument("nr") == number;
     let answers: Vec<&str> = own.iter().filter(is_call).map(|record| record.argument("ret")).collect();
     assert_eq!(answers, vec![&*parent; 100]);
-    // A call's entry, its exit, and user mode, with at most interrupts and switches between them.
+    // A call's entry, its exit, and user mode, with at most switches between them, and interrupts, which have a way back of their own.
     let doors = ["sys_enter", "sys_exit", "user_enter"];
-    let order: Vec<&str> = own.iter().map(|record| &*record.event).filter(|event| doors.contains(event)).collect();
+    let mut interrupted = false;
+    let of_calls = own.iter().filter(|record| {
+        let comes = record.event == "exception_user" || record.event == "irq_entry" && record.argument("user") == "1";
+        interrupted |= comes;
+        let goes = interrupted && record.event == "user_enter";
+        interrupted &= !goes;
+        !goes && doors.contains(&&*record.event)
+    });
+    let order: Vec<&str> = of_calls.map(|record| &*record.event).collect();
     let at = order.iter().position(|event| *event == "sys_enter").unwrap();
     assert!(order[at..at + 300].chunks(3).all(|turn| turn == doors), "{order:?}");
     assert!(own.iter().all(|record| record.event != "sys_enter" || record.context == "task"));

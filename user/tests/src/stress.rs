@@ -7,7 +7,7 @@ use std::process::Command;
 pub type Load = fn(usize);
 
 /// What can be done so often.
-pub const LOADS: [(&str, Load); 7] = [
+pub const LOADS: [(&str, Load); 8] = [
     ("fork", forks),
     ("kill", kills),
     ("thread", threads),
@@ -15,6 +15,7 @@ pub const LOADS: [(&str, Load); 7] = [
     ("file", files),
     ("map", maps),
     ("shell", shell),
+    ("fuzz", crate::fuzz::load),
 ];
 
 /// A load and how often, as the command line says.

@@ -34,6 +34,18 @@ pub fn run(seed: &str, seconds: &str) -> i32 {
         eprintln!("guest-tests: fuzz takes a seed and a number of seconds");
         return 2;
     };
+    let Some((next, made)) = rounds(seed, seconds) else { return 1 };
+    println!("fuzz: seeds {seed} to {}, {made} calls", next - 1);
+    0
+}
+
+/// The same from a seed that is always the same, for looks at what is left.
+pub fn load(seconds: usize) {
+    assert!(rounds(1, seconds as u64).is_some(), "all could be killed");
+}
+
+/// The next seed, and how many calls were made; nothing when a worker is stuck.
+fn rounds(seed: u64, seconds: u64) -> Option<(u64, u64)> {
     unsafe {
         libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
         // A worker with privileges may send signals here.
@@ -44,13 +56,9 @@ pub fn run(seed: &str, seconds: &str) -> i32 {
     let end = Instant::now() + Duration::from_secs(seconds);
     let (mut next, mut made) = (seed, 0);
     while Instant::now() < end {
-        match one_round(&mut next) {
-            Some(count) => made += count,
-            None => return 1,
-        }
+        made += one_round(&mut next)?;
     }
-    println!("fuzz: seeds {seed} to {}, {made} calls", next - 1);
-    0
+    Some((next, made))
 }
 
 /// How many calls its workers made; nothing when one of them is stuck.
