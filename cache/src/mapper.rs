@@ -2,9 +2,9 @@
 use crate::PageCache;
 use abi::Errno;
 use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
+use slots::SlotId;
 use sync::{Rank, SpinLock};
 
 /// An address space that maps a file.
@@ -16,6 +16,12 @@ pub trait Mapper: Send + Sync {
     fn may_write(&self, cache: &PageCache) -> bool;
 }
 
+/// Mappers that memory is found for at a time: most files have few.
+const CHUNK: usize = 8;
+
+type Slots = slots::Slots<Weak<dyn Mapper>, CHUNK>;
+type More = slots::More<Weak<dyn Mapper>, CHUNK>;
+
 /// All mappers of one file, in slots that do not move.
 pub(crate) struct Mappers {
     slots: SpinLock<Slots>,
@@ -23,63 +29,64 @@ pub(crate) struct Mappers {
     ever: AtomicBool,
 }
 
-struct Slots {
-    entries: Vec<Option<Weak<dyn Mapper>>>,
-    free: Vec<u32>,
-}
-
 /// Keeps a mapper known to the cache, until dropped.
 pub struct Registration {
     cache: Arc<PageCache>,
-    slot: u32,
+    slot: SlotId,
 }
 
 impl Mappers {
     pub(crate) fn new() -> Self {
-        let slots = Slots { entries: Vec::new(), free: Vec::new() };
-        Self { slots: SpinLock::new(Rank::PageIndex, slots), ever: AtomicBool::new(false) }
+        Self { slots: SpinLock::new(Rank::PageIndex, Slots::new()), ever: AtomicBool::new(false) }
     }
 
-    fn add(&self, mapper: Weak<dyn Mapper>) -> Result<u32, Errno> {
+    fn add(&self, mapper: Weak<dyn Mapper>) -> Result<SlotId, Errno> {
         self.ever.store(true, Ordering::Relaxed);
-        let mut slots = self.slots.lock();
-        let Slots { entries, free } = &mut *slots;
-        if let Some(slot) = free.pop() {
-            entries[slot as usize] = Some(mapper);
-            return Ok(slot);
+        let mut mapper = mapper;
+        loop {
+            let present = {
+                let mut slots = self.slots.lock();
+                match slots.insert(mapper) {
+                    Ok(slot) => return Ok(slot),
+                    Err(back) => mapper = back,
+                }
+                slots.capacity()
+            };
+            self.resize(present, CHUNK)?;
         }
-        let slot = u32::try_from(entries.len()).map_err(|_| Errno::ENOMEM)?;
-        entries.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        // Room to note it as free, so that leaving cannot fail.
-        free.try_reserve(entries.len() + 1).map_err(|_| Errno::ENOMEM)?;
-        entries.push(Some(mapper));
-        Ok(slot)
     }
 
-    fn remove(&self, slot: u32) {
-        let mut slots = self.slots.lock();
-        let mapper = slots.entries[slot as usize].take();
-        slots.free.push(slot);
-        if slots.free.len() == slots.entries.len() {
-            slots.entries.clear();
-            slots.free.clear();
+    /// Room for `more` slots beside those that were `present`. What it takes the place of goes without the lock.
+    fn resize(&self, present: usize, more: usize) -> Result<(), Errno> {
+        let mut room = More::new(present, more).map_err(|_| Errno::ENOMEM)?;
+        self.slots.lock().grow(&mut room);
+        Ok(())
+    }
+
+    fn remove(&self, slot: SlotId) {
+        let (mapper, surplus, left) = {
+            let mut slots = self.slots.lock();
+            let mapper = slots.remove(slot);
+            let surplus = slots.give_back();
+            (mapper, surplus, slots.capacity())
+        };
+        if surplus.is_some() {
+            // Without memory the list of what is left stays as long as it was.
+            let _ = self.resize(left, 0);
         }
-        drop(slots);
-        drop(mapper);
+        drop((mapper, surplus));
     }
 
     /// Calls each mapper that is there, without the lock.
     pub(crate) fn for_each(&self, mut call: impl FnMut(&dyn Mapper)) {
-        let mut slot = 0;
+        let mut from = 0;
         loop {
-            let mapper = match self.slots.lock().entries.get(slot) {
-                Some(entry) => entry.as_ref().and_then(Weak::upgrade),
-                None => return,
-            };
+            let next = self.slots.lock().first_from(from).map(|(index, mapper)| (index, mapper.upgrade()));
+            let Some((index, mapper)) = next else { return };
             if let Some(mapper) = mapper {
                 call(&*mapper);
             }
-            slot += 1;
+            from = index + 1;
         }
     }
 
@@ -88,7 +95,7 @@ impl Mappers {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.lock().entries.is_empty()
+        self.slots.lock().first_from(0).is_none()
     }
 }
 

@@ -15,15 +15,19 @@ const EDITION: &str = "--edition=2024";
 fn main() {
     let root = folder("CARGO_MANIFEST_DIR").join("../..");
     let output = folder("OUT_DIR");
-    let (time, vdso) = (root.join("time/src"), root.join("user/vdso"));
-    for input in [&time, &vdso, Path::new("build.rs")] {
+    let (slots, time, vdso) = (root.join("slots/src"), root.join("time/src"), root.join("user/vdso"));
+    for input in [&slots, &time, &vdso, Path::new("build.rs")] {
         println!("cargo::rerun-if-changed={}", input.display());
     }
-    let library = output.join("libtime.rlib");
-    compile("time", &time, &root, &[format!("--emit=link={}", library.display())]);
+    let library = |name: &str| output.join(format!("lib{name}.rlib"));
+    let emit = |name: &str| format!("--emit=link={}", library(name).display());
+    let external = |name: &str| format!("--extern={name}={}", library(name).display());
+    compile("slots", &slots, &root, &[emit("slots")]);
+    compile("time", &time, &root, &[emit("time"), external("slots")]);
     let object = output.join("vdso.o");
-    let external = format!("--extern=time={}", library.display());
-    compile("vdso", &vdso.join("src"), &root, &[format!("--emit=obj={}", object.display()), external]);
+    // Where the library's own dependencies are.
+    let search = format!("-Ldependency={}", output.display());
+    compile("vdso", &vdso.join("src"), &root, &[format!("--emit=obj={}", object.display()), external("time"), search]);
     let linked = output.join("linked.so");
     // Without the library: what the compiler did not inline would be called through a table that must be relocated.
     link(&vdso.join("vdso.lds"), &object, &linked);

@@ -34,7 +34,6 @@ mod interval;
 mod load_average;
 mod moment;
 mod queue;
-mod slots;
 mod timespec;
 pub mod vvar;
 
@@ -44,7 +43,8 @@ pub use interval::{Interval, Start};
 pub use load_average::{LOAD_PERIOD_TICKS, LoadAverage};
 pub use moment::Moment;
 pub use queue::{Room, RoomWanted, TimerQueue};
-pub use slots::TimerId;
+/// A timer's name in the queue that made it. Outlives the timer harmlessly.
+pub use slots::SlotId as TimerId;
 pub use timespec::Timespec;
 
 pub const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;

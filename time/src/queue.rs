@@ -13,11 +13,14 @@
 
 mod bucket;
 
-use crate::slots::{Chunk, MoreSlots, Slots, TimerId};
+use crate::TimerId;
 use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 use bucket::{Bucket, COUNT, DIGIT_BITS, Place, level_of, start_of};
+use slots::Slots;
 
+/// Timers that memory is found for at a time.
+const CHUNK: usize = 64;
 /// Timers that move down in one go.
 const BATCH: usize = 64;
 
@@ -39,7 +42,7 @@ struct Timer<T> {
 /// for buckets with timers.
 #[derive(Debug)]
 pub struct TimerQueue<T> {
-    timers: Slots<Timer<T>>,
+    timers: Slots<Timer<T>, CHUNK>,
     buckets: Vec<Bucket>,
     /// Levels that have timers, and their buckets that do.
     levels: u16,
@@ -59,7 +62,7 @@ pub struct RoomWanted {
 /// Room for more timers, made without the lock.
 #[derive(Debug)]
 pub struct Room<T> {
-    timers: MoreSlots<Timer<T>>,
+    timers: slots::More<Timer<T>, CHUNK>,
     buckets: Vec<Bucket>,
 }
 
@@ -71,14 +74,14 @@ impl<T> Room<T> {
             buckets.try_reserve_exact(COUNT)?;
             buckets.resize(COUNT, Bucket::EMPTY);
         }
-        Ok(Self { timers: MoreSlots::new(wanted.present, wanted.more)?, buckets })
+        Ok(Self { timers: slots::More::new(wanted.present, wanted.more)?, buckets })
     }
 }
 
 /// Memory of a queue's, to be dropped without the lock.
 #[derive(Debug)]
 pub struct Surplus<T> {
-    _chunk: Chunk<Timer<T>>,
+    _chunk: slots::Chunk<Timer<T>>,
 }
 
 impl<T> Default for TimerQueue<T> {
@@ -148,14 +151,14 @@ impl<T> TimerQueue<T> {
         let Some(timer) = self.timers.get_mut(id) else { return };
         timer.deadline = deadline;
         self.armed += 1;
-        self.link(id.index, deadline);
+        self.link(id.index(), deadline);
     }
 
     /// Disarms a timer; whether it was armed.
     pub fn disarm(&mut self, id: TimerId) -> bool {
         let armed = self.timers.get(id).is_some_and(|timer| timer.bucket.is_some());
         if armed {
-            self.unlink(id.index);
+            self.unlink(id.index());
             self.armed -= 1;
         }
         armed
