@@ -67,7 +67,8 @@ impl Mappers {
         let (mapper, surplus, left) = {
             let mut slots = self.slots.lock();
             let mapper = slots.remove(slot);
-            let surplus = slots.give_back();
+            // Who maps a file again and again finds the first ones there.
+            let surplus = if slots.capacity() > CHUNK { slots.give_back() } else { None };
             (mapper, surplus, slots.capacity())
         };
         if surplus.is_some() {
