@@ -64,18 +64,24 @@ impl Mappers {
     }
 
     fn remove(&self, slot: SlotId) {
-        let (mapper, surplus, left) = {
-            let mut slots = self.slots.lock();
-            let mapper = slots.remove(slot);
-            // Who maps a file again and again finds the first ones there.
-            let surplus = if slots.capacity() > CHUNK { slots.give_back() } else { None };
-            (mapper, surplus, slots.capacity())
-        };
-        if surplus.is_some() {
+        let mapper = self.slots.lock().remove(slot);
+        drop(mapper);
+        let mut left = None;
+        while let Some((surplus, capacity)) = self.take_surplus() {
+            left = Some(capacity);
+            drop(surplus);
+        }
+        if let Some(left) = left {
             // Without memory the list of what is left stays as long as it was.
             let _ = self.resize(left, 0);
         }
-        drop((mapper, surplus));
+    }
+
+    /// Memory for some that nobody uses, and the slots that are left. Who maps a file again and again finds the first ones there.
+    fn take_surplus(&self) -> Option<(slots::Chunk<Weak<dyn Mapper>>, usize)> {
+        let mut slots = self.slots.lock();
+        let surplus = if slots.capacity() > CHUNK { slots.give_back() } else { None };
+        surplus.map(|surplus| (surplus, slots.capacity()))
     }
 
     /// Calls each mapper that is there, without the lock.
