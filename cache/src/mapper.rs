@@ -71,8 +71,11 @@ impl Mappers {
             left = Some(capacity);
             drop(surplus);
         }
-        if let Some(left) = left {
-            // Without memory the list of what is left stays as long as it was.
+        // The list of what is left is made anew, unless memory is short: who gives some back does not wait for any. It stays as long as it
+        // was then.
+        if let Some(left) = left
+            && !memory::zones::is_short()
+        {
             let _ = self.resize(left, 0);
         }
     }
