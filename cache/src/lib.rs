@@ -27,9 +27,11 @@ mod backing;
 mod mapper;
 mod page_cache;
 pub mod radix;
+mod registry;
 mod transfer;
 mod truncate;
 
 pub use backing::{Backing, Behaviour, PageError};
 pub use mapper::{Mapper, Registration};
 pub use page_cache::PageCache;
+pub use registry::Registry;

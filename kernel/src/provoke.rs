@@ -86,8 +86,10 @@ impl scheduler::Expire for Panics {
     }
 }
 
+/// Not preempted meanwhile: it is this that the report is to show interrupted.
 fn in_interrupt() {
     let Some(timer) = scheduler::Timer::calling(Arc::new(Panics)) else { return };
+    sync::ambient::preempt_disable();
     timer.arm(sync::now() + 1_000_000);
     wait_here();
 }

@@ -48,7 +48,7 @@ pub fn mount() -> Result<Root, Errno> {
     let memory: u64 = memory::statistics().iter().map(|zone| zone.managed as u64).sum();
     vfs.register(Arc::new(tmpfs::TmpfsType::new("tmpfs", memory)));
     vfs.register(Arc::new(tmpfs::TmpfsType::new("ramfs", memory)));
-    let superblock = tmpfs::Tmpfs::unlimited(&vfs, "rootfs");
+    let superblock = tmpfs::Tmpfs::unlimited(&vfs, "rootfs")?;
     let mount = vfs::calls::mount_root(&superblock, b"rootfs")?;
     let root: Path = mount.root_path();
     let context = Arc::new(FsContext { root: root.clone(), current: root, umask: 0 });
@@ -75,7 +75,7 @@ pub fn nameless_files(root: &Root) -> Result<(), Errno> {
 /// # Errors
 /// ENOMEM.
 pub fn devices(root: &Root) -> Result<Arc<DevFs>, Errno> {
-    let devices = DevFs::new(tmpfs::Tmpfs::unlimited(&root.vfs, "devtmpfs"))?;
+    let devices = DevFs::new(tmpfs::Tmpfs::unlimited(&root.vfs, "devtmpfs")?)?;
     devfs::register_memory_devices(&devices)?;
     kernel_log::register_device(&devices)?;
     Ok(Arc::new(devices))

@@ -70,7 +70,8 @@ impl Vfs {
             let (name, magic, _) = kind.file_system();
             let properties =
                 Properties { kind: name, block_size: 4096, max_size: i64::MAX as u64, device: None, internal: true };
-            let superblock = SuperBlock::new(self, properties, Arc::new(Internal { magic }));
+            let superblock =
+                SuperBlock::new(self, properties, Arc::new(Internal { magic })).expect("memory at the start");
             let inode = Inode::new(superblock.clone(), 1, &new_inode(FileType::Regular, 0o600), Content::special());
             let root = Dentry::root(superblock.clone(), inode);
             let _ = self.anonymous.mounts[kind.index()].set(Mount::new(superblock, root, MountFlags::empty(), b"none"));

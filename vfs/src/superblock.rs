@@ -7,9 +7,11 @@ use abi::Errno;
 use abi::file::{DeviceNumber, MountFlags, Statfs};
 use abi::time::Timespec;
 use alloc::string::String;
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use cache::Registry;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use slots::SlotId;
 use sync::{Mutex, Rank, SpinLock};
 
 /// The time of day, for time stamps of files. May be called from any context; coarse is good enough.
@@ -105,6 +107,9 @@ pub struct Properties {
 /// A file system that is mounted (perhaps in several places).
 pub struct SuperBlock {
     properties: Properties,
+    /// Where it stands among all; `None` where there was no memory for that.
+    slot: Option<SlotId>,
+    /// An anonymous one is its place, from 1: the lowest that is free, as on Linux.
     device: DeviceNumber,
     /// [`MountFlags`] that hold for all mounts of it.
     flags: AtomicU64,
@@ -119,26 +124,26 @@ pub struct SuperBlock {
 }
 
 impl SuperBlock {
-    /// A file system without a root yet.
-    pub fn new(vfs: &Arc<Vfs>, properties: Properties, operations: Arc<dyn FileSystem>) -> Arc<Self> {
-        let device =
-            properties.device.unwrap_or_else(|| DeviceNumber::new(0, vfs.next_device.fetch_add(1, Ordering::Relaxed)));
-        let superblock = Arc::new(Self {
-            properties,
-            device,
-            flags: AtomicU64::new(0),
-            operations,
-            vfs: vfs.clone(),
-            root: SpinLock::new(Rank::Attributes, None),
-            renaming: Mutex::new(Rank::Namespace, ()),
-            renames: AtomicU64::new(0),
-            counters: Counters::default(),
+    /// A file system without a root yet. ENOMEM.
+    pub fn new(vfs: &Arc<Vfs>, properties: Properties, operations: Arc<dyn FileSystem>) -> Result<Arc<Self>, Errno> {
+        let mut registered = Err(Errno::ENOMEM);
+        let superblock = Arc::new_cyclic(|itself| {
+            registered = vfs.superblocks.add(itself.clone());
+            let anonymous = |slot: SlotId| DeviceNumber::new(0, slot.index() + 1);
+            Self {
+                device: properties.device.or(registered.ok().map(anonymous)).unwrap_or_default(),
+                slot: registered.ok(),
+                properties,
+                flags: AtomicU64::new(0),
+                operations,
+                vfs: vfs.clone(),
+                root: SpinLock::new(Rank::Attributes, None),
+                renaming: Mutex::new(Rank::Namespace, ()),
+                renames: AtomicU64::new(0),
+                counters: Counters::default(),
+            }
         });
-        let mut all = vfs.superblocks.lock();
-        all.retain(|known| known.strong_count() != 0);
-        all.push(Arc::downgrade(&superblock));
-        drop(all);
-        superblock
+        registered.map(|_| superblock)
     }
 
     /// Gives it its root folder. Once.
@@ -204,14 +209,21 @@ impl SuperBlock {
     }
 }
 
+impl Drop for SuperBlock {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            self.vfs.superblocks.remove(slot);
+        }
+    }
+}
+
 /// What all file systems share. Made once, by the kernel's start.
 pub struct Vfs {
     clock: Arc<dyn Clock>,
-    next_device: AtomicU32,
     pub(crate) next_mount: AtomicU32,
     pub(crate) next_anonymous: AtomicU64,
     types: SpinLock<Vec<Arc<dyn FileSystemType>>>,
-    superblocks: Mutex<Vec<Weak<SuperBlock>>>,
+    superblocks: Registry<SuperBlock>,
     /// Devices, and what opens FIFOs and sockets.
     pub devices: DeviceRegistry,
     pub openers: Openers,
@@ -222,11 +234,10 @@ impl Vfs {
     pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
         let vfs = Arc::new(Self {
             clock,
-            next_device: AtomicU32::new(1),
             next_mount: AtomicU32::new(1),
             next_anonymous: AtomicU64::new(1),
             types: SpinLock::new(Rank::Attributes, Vec::new()),
-            superblocks: Mutex::new(Rank::Inode, Vec::new()),
+            superblocks: Registry::new(Rank::CacheList),
             devices: DeviceRegistry::new(),
             openers: Openers::new(),
             anonymous: crate::anonymous::Anonymous::new(),
@@ -252,9 +263,8 @@ impl Vfs {
     }
 
     /// Calls `visit` for each file system in memory: `sync(2)`, `/proc/meminfo`, shrinking.
-    pub fn for_each_superblock(&self, mut visit: impl FnMut(&Arc<SuperBlock>)) {
-        let all = self.superblocks.lock().clone();
-        all.iter().filter_map(Weak::upgrade).for_each(|superblock| visit(&superblock));
+    pub fn for_each_superblock(&self, visit: impl FnMut(&Arc<SuperBlock>)) {
+        self.superblocks.for_each(visit);
     }
 
     /// Pages of files in memory, and how many of them live nowhere else (Cached and Shmem of `/proc/meminfo`).

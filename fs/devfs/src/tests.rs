@@ -14,7 +14,7 @@ impl Clock for Still {
 
 fn devices() -> DevFs {
     let vfs = Vfs::new(Arc::new(Still));
-    let devices = DevFs::new(tmpfs::Tmpfs::unlimited(&vfs, "devtmpfs")).unwrap();
+    let devices = DevFs::new(tmpfs::Tmpfs::unlimited(&vfs, "devtmpfs").unwrap()).unwrap();
     register_memory_devices(&devices).unwrap();
     devices
 }

@@ -33,7 +33,7 @@ impl FileSystemType for DevPtsType {
         let properties =
             Properties { kind: "devpts", block_size: 1024, max_size: i64::MAX as u64, device: None, internal: false };
         let mounted = Arc::new(Mounted { instance: instance.clone(), superblock: Once::new() });
-        let superblock = SuperBlock::new(vfs, properties, mounted.clone());
+        let superblock = SuperBlock::new(vfs, properties, mounted.clone())?;
         let _ = mounted.superblock.set(Arc::downgrade(&superblock));
         instance.set_superblock(&superblock);
         let new = NewInode {

@@ -54,7 +54,7 @@ fn options_as_linux_shows_them() {
 #[test]
 fn names_come_and_go() {
     let vfs = Vfs::new(Arc::new(NoTime));
-    let root = calls::mount_root(&tmpfs::Tmpfs::unlimited(&vfs, "rootfs"), b"rootfs").unwrap();
+    let root = calls::mount_root(&tmpfs::Tmpfs::unlimited(&vfs, "rootfs").unwrap(), b"rootfs").unwrap();
     let path = root.root_path();
     let context = FsContext { root: path.clone(), current: path, umask: 0 };
     let credentials = Arc::new(Credentials::root());

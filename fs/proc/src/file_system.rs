@@ -48,7 +48,7 @@ impl FileSystemType for TreeType {
             device: None,
             internal: false,
         };
-        let superblock = SuperBlock::new(vfs, properties, Arc::new(Tree { magic: self.magic }));
+        let superblock = SuperBlock::new(vfs, properties, Arc::new(Tree { magic: self.magic }))?;
         superblock.set_root(inode_of(
             &superblock,
             ROOT,

@@ -12,9 +12,9 @@ pub struct NamelessFiles {
 }
 
 impl NamelessFiles {
-    /// ENODEV.
+    /// ENODEV, ENOMEM.
     pub fn new(vfs: &Arc<Vfs>) -> Result<Self, Errno> {
-        let (superblock, file_system) = Tmpfs::nameless(vfs);
+        let (superblock, file_system) = Tmpfs::nameless(vfs)?;
         let root = superblock.root()?;
         Ok(Self { mount: Mount::new(superblock, root, MountFlags::empty(), b"tmpfs"), file_system })
     }

@@ -60,7 +60,7 @@ impl FileSystemType for TmpfsType {
     fn mount(&self, vfs: &Arc<Vfs>, _: &[u8], _: MountFlags, data: &[u8]) -> Result<Arc<SuperBlock>, Errno> {
         let defaults = Options::defaults(self.memory);
         let options = defaults.parse(data, self.memory)?;
-        Ok(Tmpfs::superblock(vfs, self.name, defaults, options, self.memory).0)
+        Ok(Tmpfs::superblock(vfs, self.name, defaults, options, self.memory)?.0)
     }
 }
 
@@ -68,13 +68,13 @@ const UNLIMITED: Options =
     Options { limits: Limits { pages: None, inodes: None }, permissions: 0o755, user: 0, group: 0 };
 
 impl Tmpfs {
-    /// A file system without limits, for the root that the initramfs is unpacked into and for devtmpfs.
-    pub fn unlimited(vfs: &Arc<Vfs>, name: &'static str) -> Arc<SuperBlock> {
-        Self::superblock(vfs, name, UNLIMITED, UNLIMITED, 0).0
+    /// A file system without limits, for the root that the initramfs is unpacked into and for devtmpfs. ENOMEM.
+    pub fn unlimited(vfs: &Arc<Vfs>, name: &'static str) -> Result<Arc<SuperBlock>, Errno> {
+        Ok(Self::superblock(vfs, name, UNLIMITED, UNLIMITED, 0)?.0)
     }
 
-    /// One without limits and without a place in the tree.
-    pub(crate) fn nameless(vfs: &Arc<Vfs>) -> (Arc<SuperBlock>, Arc<Self>) {
+    /// One without limits and without a place in the tree. ENOMEM.
+    pub(crate) fn nameless(vfs: &Arc<Vfs>) -> Result<(Arc<SuperBlock>, Arc<Self>), Errno> {
         Self::superblock(vfs, "tmpfs", UNLIMITED, UNLIMITED, 0)
     }
 
@@ -84,7 +84,7 @@ impl Tmpfs {
         defaults: Options,
         options: Options,
         memory: u64,
-    ) -> (Arc<SuperBlock>, Arc<Self>) {
+    ) -> Result<(Arc<SuperBlock>, Arc<Self>), Errno> {
         let file_system = Arc::new(Self {
             options: SpinLock::new(Rank::Attributes, options),
             defaults,
@@ -103,7 +103,7 @@ impl Tmpfs {
             device: None,
             internal: false,
         };
-        let superblock = SuperBlock::new(vfs, properties, file_system.clone());
+        let superblock = SuperBlock::new(vfs, properties, file_system.clone())?;
         let new = NewInode {
             kind: FileType::Directory,
             permissions: options.permissions,
@@ -114,7 +114,7 @@ impl Tmpfs {
         };
         let content = Content::Directory(Arc::new(Folder::new(file_system.clone())));
         superblock.set_root(Inode::new(superblock.clone(), 1, &new, content));
-        (superblock, file_system)
+        Ok((superblock, file_system))
     }
 
     /// A number for a new inode. ENOSPC.

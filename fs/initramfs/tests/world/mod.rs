@@ -25,7 +25,7 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let vfs = Vfs::new(Arc::new(Still));
-        let superblock = tmpfs::Tmpfs::unlimited(&vfs, "rootfs");
+        let superblock = tmpfs::Tmpfs::unlimited(&vfs, "rootfs").unwrap();
         let root = calls::mount_root(&superblock, b"none").unwrap().root_path();
         let context = FsContext { root: root.clone(), current: root, umask: 0 };
         Self { context, credentials: Arc::new(Credentials::root()), warnings: Vec::new() }

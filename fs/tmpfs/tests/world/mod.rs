@@ -29,7 +29,7 @@ impl World {
     pub fn new() -> Self {
         let vfs = Vfs::new(Arc::new(Ticks(AtomicI64::new(1))));
         vfs.register(Arc::new(tmpfs::TmpfsType::new("tmpfs", 4096)));
-        let superblock = tmpfs::Tmpfs::unlimited(&vfs, "rootfs");
+        let superblock = tmpfs::Tmpfs::unlimited(&vfs, "rootfs").unwrap();
         let mount = calls::mount_root(&superblock, b"none").unwrap();
         let root = mount.root_path();
         let context = FsContext { root: root.clone(), current: root, umask: 0o022 };
