@@ -77,6 +77,11 @@ fn bytes_before_end(word: u64) -> u32 {
 }
 
 impl<'a> Name<'a> {
+    #[cfg(test)]
+    pub(crate) fn with_hash(self, hash: u64) -> Self {
+        Self { hash, ..self }
+    }
+
     /// The component at the start of `path`, up to a slash or the end. ENAMETOOLONG.
     #[inline(always)]
     pub fn first_of(path: &'a [u8]) -> Result<Self, Errno> {

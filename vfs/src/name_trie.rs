@@ -3,6 +3,9 @@
 //! Unlike a hash table it never pauses to grow, and needs no memory larger than a node: folders grow to any size under a
 //! spinlock without a bad moment. Nodes come from a [`Spare`] that is filled outside of the lock. Values come in the order of
 //! their hashes, so that a sweep can stop anywhere and go on later.
+//!
+//! Which nodes there are depends on the values that are there, not on those that came and went: a node has at least two below it, and goes
+//! when one is left.
 use crate::name::Name;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -31,9 +34,33 @@ struct Same<V>(Vec<V>);
 
 struct Node<V> {
     slots: [Slot<V>; WAYS],
-    /// How many slots are not empty. A node goes with its last value, not before, so that a folder in which one name comes
-    /// and goes does not rebuild it each time.
+    /// How many slots are not empty.
     used: u32,
+}
+
+impl<V> Slot<V> {
+    /// To be called when something was taken out below way `at`: a single value that is left there takes the node's place.
+    #[inline]
+    fn close(&mut self, at: usize) {
+        let Slot::Node(node) = self else { return };
+        if let Slot::Empty = node.slots[at] {
+            node.used -= 1;
+        }
+        if node.used > 1 {
+            return;
+        }
+        // A node that is left has two or more, and values whose hashes are equal stay at the bottom.
+        if let Some(only) = node.slots.iter_mut().find(|slot| matches!(slot, Slot::One(_))) {
+            *self = core::mem::replace(only, Slot::Empty);
+        }
+    }
+}
+
+impl<V> Same<V> {
+    /// What is left when one was taken out: a single one needs no list.
+    fn left(&mut self) -> Option<V> {
+        if self.0.len() == 1 { self.0.pop() } else { None }
+    }
 }
 
 /// The index.
@@ -191,21 +218,16 @@ impl<V: Named> NameTrie<V> {
             }
             Slot::One(_) => None,
             Slot::Node(node) => {
-                let below = &mut node.slots[way(name.hash(), level)];
-                let removed = Self::remove_from(below, level + 1, name)?;
-                if let Slot::Empty = below {
-                    node.used -= 1;
-                    if node.used == 0 {
-                        *slot = Slot::Empty;
-                    }
-                }
+                let at = way(name.hash(), level);
+                let removed = Self::remove_from(&mut node.slots[at], level + 1, name)?;
+                slot.close(at);
                 Some(removed)
             }
             Slot::Same(same) => {
                 let at = same.0.iter().position(|value| value.hash() == name.hash() && value.is_named(name))?;
                 let removed = same.0.swap_remove(at);
-                if same.0.is_empty() {
-                    *slot = Slot::Empty;
+                if let Some(left) = same.left() {
+                    *slot = Slot::One(left);
                 }
                 Some(removed)
             }
@@ -240,20 +262,15 @@ impl<V: Named> NameTrie<V> {
     fn pop_from(slot: &mut Slot<V>) -> Option<V> {
         match slot {
             Slot::Node(node) => {
-                let below = node.slots.iter_mut().find(|slot| !matches!(slot, Slot::Empty))?;
-                let value = Self::pop_from(below)?;
-                if let Slot::Empty = below {
-                    node.used -= 1;
-                    if node.used == 0 {
-                        *slot = Slot::Empty;
-                    }
-                }
+                let at = node.slots.iter().position(|slot| !matches!(slot, Slot::Empty))?;
+                let value = Self::pop_from(&mut node.slots[at])?;
+                slot.close(at);
                 Some(value)
             }
             Slot::Same(same) => {
                 let value = same.0.pop();
-                if same.0.is_empty() {
-                    *slot = Slot::Empty;
+                if let Some(left) = same.left() {
+                    *slot = Slot::One(left);
                 }
                 value
             }

@@ -23,7 +23,61 @@ fn insert<V: Named>(trie: &mut NameTrie<V>, mut value: V) {
     }
 }
 
+/// The shape of what is below a slot, values by their hashes.
+fn shape<V: Named>(slot: &Slot<V>) -> String {
+    match slot {
+        Slot::Empty => String::from("-"),
+        Slot::One(value) => format!("{:x}", value.hash()),
+        Slot::Node(node) => {
+            let slots: Vec<_> = node.slots.iter().map(shape).collect();
+            assert_eq!(node.used as usize, slots.iter().filter(|slot| *slot != "-").count());
+            format!("({})", slots.join(" "))
+        }
+        Slot::Same(same) => format!("[{}]", same.0.len()),
+    }
+}
+
+/// A value whose hash agrees with others' in as many bits as is wanted.
+#[derive(Clone, Debug)]
+struct Chosen {
+    name: u8,
+    hash: u64,
+}
+
+impl Named for Chosen {
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+    fn is_named(&self, name: &Name<'_>) -> bool {
+        name.bytes() == [self.name]
+    }
+}
+
 proptest! {
+    /// The nodes of what is left are those of a trie that never had anything else.
+    #[test]
+    fn what_went_leaves_no_nodes(differing in prop::collection::vec((0u32..=64, any::<bool>()), 1..32)) {
+        let base = 0x0123_4567_89ab_cdef;
+        let chosen = |name: usize, bits: u32| {
+            let own = Name::new(&[name as u8 + 1]).unwrap().hash();
+            Chosen { name: name as u8 + 1, hash: base ^ own.checked_shr(64 - bits).unwrap_or(0) }
+        };
+        let all: Vec<_> =
+            differing.iter().enumerate().map(|(name, &(bits, stays))| (chosen(name, bits), stays)).collect();
+        let (mut trie, mut fresh) = (NameTrie::new(), NameTrie::new());
+        all.iter().for_each(|(chosen, _)| insert(&mut trie, chosen.clone()));
+        for (chosen, stays) in &all {
+            if *stays {
+                insert(&mut fresh, chosen.clone());
+            } else {
+                let bytes = [chosen.name];
+                let name = Name::new(&bytes).unwrap().with_hash(chosen.hash);
+                prop_assert_eq!(trie.remove(&name).map(|removed| removed.name), Some(chosen.name));
+            }
+        }
+        prop_assert_eq!(shape(&trie.root), shape(&fresh.root));
+    }
+
     #[test]
     fn agrees_with_a_map(steps in prop::collection::vec((any::<bool>(), "[a-d]{1,4}"), 1..300)) {
         let mut trie = NameTrie::new();

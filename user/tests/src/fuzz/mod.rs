@@ -205,6 +205,7 @@ fn worker(seed: u64, said: &Progress) -> i32 {
         (0..3).for_each(|standard| assert!(libc::dup2(nowhere, standard) >= 0));
         must(libc::chroot(path.as_ptr()));
         must(libc::chdir(c"/".as_ptr()));
+        never_again_chroot();
         limit(libc::RLIMIT_AS, 1 << 28);
         limit(libc::RLIMIT_FSIZE, 1 << 24);
         limit(libc::RLIMIT_NPROC, 200);
@@ -236,6 +237,22 @@ fn worker(seed: u64, said: &Progress) -> i32 {
         said.made.fetch_add(1, Ordering::Relaxed);
     }
     0
+}
+
+/// Gives `CAP_SYS_CHROOT` up: who calls chroot with a working directory outside of the new root is out, and leaves things where nobody
+/// looks for them.
+fn never_again_chroot() {
+    const CAPABILITY: u32 = 18;
+    // Version 3, this process.
+    let header = [0x2008_0522u32, 0];
+    // Effective, permitted, inheritable, twice.
+    let mut sets = [0u32; 6];
+    unsafe {
+        must(libc::syscall(libc::SYS_capget, header.as_ptr(), sets.as_mut_ptr()));
+        sets[..3].iter_mut().for_each(|set| *set &= !(1 << CAPABILITY));
+        must(libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()));
+        must(libc::prctl(libc::PR_CAPBSET_DROP, CAPABILITY));
+    }
 }
 
 /// Handlers for all that can be handled, but those that tell of a fault.
