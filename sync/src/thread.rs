@@ -161,7 +161,7 @@ pub type Parked = (Box<dyn Any + Send>, Arc<Thread>);
 pub type Main = dyn FnOnce() + Send;
 
 #[cfg(target_os = "none")]
-extern "sysv64" fn begin(_argument: usize) -> ! {
+extern "sysv64" fn begin() -> ! {
     crate::switch::finish_first_switch();
     crate::hooks::hooks().thread_started();
     let main = crate::ambient::current().machine.main.lock().take();
@@ -263,7 +263,7 @@ impl Thread {
         let end = stack.top();
         let top = (end - context_size) & !0xf;
         // SAFETY: the stack is fresh memory of our own, by its trait's contract.
-        let stack_pointer = unsafe { arch::stack_switch::prepare(top, begin, 0) };
+        let stack_pointer = unsafe { arch::stack_switch::prepare(top, begin) };
         let mut thread = Self::with(stack_pointer, end, end);
         thread.machine.stack = SpinLock::new(Rank::Leaf, Some(stack));
         thread.machine.main = SpinLock::new(Rank::Leaf, Some(main));

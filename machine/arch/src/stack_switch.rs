@@ -32,14 +32,14 @@ pub unsafe extern "sysv64" fn switch(saved: *mut usize, next: usize) {
 /// backtrace of a thread that does not run.
 pub const SAVED_FRAME: usize = 40;
 
-/// Lays out a new stack so that the first switch to it calls `entry(argument)`, which must not return. Gives the stack
+/// Lays out a new stack so that the first switch to it calls `entry`, which must not return. Gives the stack
 /// pointer for [`switch`].
 ///
 /// # Safety
 /// `top` is the 16-byte aligned end of writable memory that nothing else uses.
-pub unsafe fn prepare(top: usize, entry: extern "sysv64" fn(usize) -> !, argument: usize) -> usize {
+pub unsafe fn prepare(top: usize, entry: extern "sysv64" fn() -> !) -> usize {
     debug_assert!(top.is_multiple_of(16));
-    let frame = [0, 0, 0, argument, entry as usize, 0, start as *const () as usize, 0];
+    let frame = [0, 0, 0, 0, entry as usize, 0, start as *const () as usize, 0];
     // r15 r14 r13 r12     rbx             rbp, then the return address; the last word ends the backtrace.
     let address = top - size_of_val(&frame);
     // SAFETY: the caller gives the memory.
@@ -49,7 +49,7 @@ pub unsafe fn prepare(top: usize, entry: extern "sysv64" fn(usize) -> !, argumen
 
 #[unsafe(naked)]
 unsafe extern "sysv64" fn start() {
-    naked_asm!("mov rdi, r12", "xor ebp, ebp", "push 0", "push 0", "jmp rbx")
+    naked_asm!("xor ebp, ebp", "push 0", "push 0", "jmp rbx")
 }
 
 /// Calls `function(argument)` on another stack and comes back.

@@ -18,9 +18,8 @@ use sync::{Once, Rank};
 
 /// Largest order that is waited for (Linux's `PAGE_ALLOC_COSTLY_ORDER`).
 const COSTLY: usize = 3;
-/// Attempts, each after somebody saw to memory (some 4 ms), before the last of the reserve is all that is left: seconds in which nobody gave
-/// anything back.
-const ATTEMPTS: usize = 2500;
+/// Nanoseconds in which nobody gave anything back, before the last of the reserve is all that is left.
+const PATIENCE: u64 = 30_000_000_000;
 
 /// What has come of [`Relief::relieve`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,8 +98,13 @@ fn relieve(relief: &dyn Relief) -> Option<Relieved> {
 #[cold]
 pub(crate) fn wait_for<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     let relief = *RELIEF.get()?;
-    let again = |_| (relieve(relief)? == Relieved::Perhaps).then(&mut attempt);
-    (0..ATTEMPTS).map_while(again).find_map(|found| found)
+    let until = sync::now() + PATIENCE;
+    while sync::now() < until && relieve(relief)? == Relieved::Perhaps {
+        if let Some(found) = attempt() {
+            return Some(found);
+        }
+    }
+    None
 }
 
 #[cold]
@@ -109,8 +113,10 @@ fn wait_for_memory(layout: Layout) -> *mut u8 {
         return if LARGE.load(Ordering::Relaxed) { anywhere(layout) } else { null_mut() };
     }
     if let Some(&relief) = RELIEF.get() {
-        for _ in 0..ATTEMPTS {
-            let Some(relieved) = relieve(relief) else { break };
+        let until = sync::now() + PATIENCE;
+        while sync::now() < until
+            && let Some(relieved) = relieve(relief)
+        {
             let is_ending = relieved == Relieved::ByEnding;
             let pointer = attempt(layout, if is_ending { zones::floor_of_the_ending() } else { zones::floor() });
             if !pointer.is_null() {

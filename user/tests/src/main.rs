@@ -111,7 +111,7 @@ fn main() {
         ["child", what @ ..] => processes::re_executed(what),
         _ => {
             eprintln!(
-                "usage: guest-tests list | run [--quiet] [NAME…] | stress|exact fork|kill|thread|pipe|file|map|shell COUNT, or fuzz|flood-KIND SECONDS | shortage | fuzz SEED SECONDS"
+                "usage: guest-tests list | run [--quiet] [NAME…] | stress|exact fork|kill-WHAT|thread|pipe|file|map|shell COUNT, or fuzz|flood-KIND SECONDS | shortage | fuzz SEED SECONDS"
             );
             2
         }

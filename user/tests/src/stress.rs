@@ -7,9 +7,14 @@ use std::process::Command;
 pub type Load = fn(usize);
 
 /// What can be done so often.
-pub const LOADS: [(&str, Load); 8] = [
+pub const LOADS: [(&str, Load); 13] = [
     ("fork", forks),
-    ("kill", kills),
+    ("kill-fork", |count| kills(count, fork_and_leave)),
+    ("kill-exec", |count| kills(count, || forks(1))),
+    ("kill-thread", |count| kills(count, || threads(4))),
+    ("kill-map", |count| kills(count, map_a_file)),
+    ("kill-pipe", |count| kills(count, || through_a_pipe(1))),
+    ("kill-file", |count| kills(count, || files(1))),
     ("thread", threads),
     ("pipe", through_a_pipe),
     ("file", files),
@@ -46,26 +51,50 @@ fn forks(count: usize) {
     }
 }
 
-/// `count` groups of processes that fork all the time, each killed at some moment of that.
-fn kills(count: usize) {
+/// `count` groups of processes that do something all the time, each killed in the midst of it.
+fn kills(count: usize, work: fn()) {
     for number in 0..count {
         let leader = fork(|| {
-            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+            // Not a word from who writes to one that was killed first.
+            unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
             loop {
-                if unsafe { libc::fork() } == 0 {
-                    return 0;
-                }
+                work();
             }
         });
         must(unsafe { libc::setpgid(leader, leader) } as i64);
-        unsafe { libc::usleep((number % 8 * 100) as u32) };
+        unsafe { libc::usleep((number % 16 * 100) as u32) };
         must(unsafe { libc::kill(-leader, libc::SIGKILL) } as i64);
         assert_eq!(wait(leader), End::Signal(libc::SIGKILL));
         // Children of it that were not in the group yet when it was killed.
         while unsafe { libc::kill(-leader, libc::SIGKILL) } == 0 {
             unsafe { libc::usleep(100) };
         }
+        let _ = std::fs::remove_dir_all(folder_of(leader));
     }
+}
+
+/// A child that ends at once, and that nobody waits for.
+fn fork_and_leave() {
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+    if unsafe { libc::fork() } == 0 {
+        unsafe { libc::_exit(0) };
+    }
+}
+
+/// Maps the program, writes to copies of its pages, moves and protects them.
+fn map_a_file() {
+    let file = must(unsafe { libc::open(c"/proc/self/exe".as_ptr(), libc::O_RDONLY) } as i64) as i32;
+    let (length, access) = (16 * PAGE, libc::PROT_READ | libc::PROT_WRITE);
+    unsafe {
+        let area = libc::mmap(std::ptr::null_mut(), length, access, libc::MAP_PRIVATE, file, 0);
+        assert_ne!(area, libc::MAP_FAILED);
+        (0..16).for_each(|page| area.cast::<u8>().add(page * PAGE).write_volatile(1));
+        let moved = libc::mremap(area, length, 2 * length, libc::MREMAP_MAYMOVE);
+        assert_ne!(moved, libc::MAP_FAILED);
+        must(libc::mprotect(moved.add(4 * PAGE), 4 * PAGE, libc::PROT_READ));
+        must(libc::munmap(moved, 2 * length));
+    }
+    close(file);
 }
 
 /// `count` threads, all alive at once.
@@ -116,9 +145,14 @@ fn through_a_pipe(count: usize) {
     assert_eq!((total, wait(child)), (count << 20, End::Exit(0)));
 }
 
+/// Where a process has its files.
+fn folder_of(process: impl std::fmt::Display) -> String {
+    format!("/tmp/stress.{process}")
+}
+
 /// Creates, writes, reads and removes `count` files.
 fn files(count: usize) {
-    let folder = format!("/tmp/stress.{}", std::process::id());
+    let folder = folder_of(std::process::id());
     std::fs::create_dir_all(&folder).unwrap();
     for number in 0..count {
         let name = format!("{folder}/{}", number % 1000);
