@@ -201,10 +201,11 @@ fn worker(seed: u64, said: &Progress) -> i32 {
     let path = c(&format!("/tmp/fuzz.{}", unsafe { libc::getppid() }));
     unsafe {
         libc::setsid();
-        let nowhere = must(libc::open(c"/dev/null".as_ptr(), libc::O_RDWR));
-        (0..3).for_each(|standard| assert!(libc::dup2(nowhere, standard) >= 0));
         must(libc::chroot(path.as_ptr()));
         must(libc::chdir(c"/".as_ptr()));
+        // What calls make of it goes with the arena.
+        let nowhere = must(libc::open(c"null".as_ptr(), libc::O_RDWR));
+        (0..3).for_each(|standard| assert!(libc::dup2(nowhere, standard) >= 0));
         never_again_chroot();
         limit(libc::RLIMIT_AS, 1 << 28);
         limit(libc::RLIMIT_FSIZE, 1 << 24);
