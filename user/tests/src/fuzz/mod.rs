@@ -8,7 +8,7 @@ mod arguments;
 mod calls;
 
 use crate::call::{c, must, raw};
-use crate::child::{PAGE, fork, handle, map_as, shared};
+use crate::child::{PAGE, close, fork, handle, map_as, shared};
 use arguments::{Pool, Random};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -65,13 +65,13 @@ fn rounds(seed: u64, seconds: u64) -> Option<(u64, u64)> {
 fn one_round(next: &mut u64) -> Option<u64> {
     let arena = Arena::new();
     let end = Instant::now() + ROUND;
-    let mut workers: Vec<Worker> = (0..WORKERS).map(|_| Worker::start(next)).collect();
+    let mut workers: Vec<Worker> = (0..WORKERS).map(|_| Worker::start(next, arena.nowhere)).collect();
     let mut made = 0;
     while Instant::now() < end {
         std::thread::sleep(Duration::from_millis(20));
         for worker in &mut workers {
             if !worker.goes_on() {
-                made += std::mem::replace(worker, Worker::start(next)).end()?;
+                made += std::mem::replace(worker, Worker::start(next, arena.nowhere)).end()?;
             }
         }
     }
@@ -93,11 +93,11 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(next: &mut u64) -> Worker {
+    fn start(next: &mut u64, nowhere: i32) -> Worker {
         let seed = *next;
         *next += 1;
         let said: &Progress = unsafe { &*(shared(PAGE) as *const Progress) };
-        Worker { seed, process: fork(|| worker(seed, said)), said, seen: (0, Instant::now()) }
+        Worker { seed, process: fork(|| worker(seed, nowhere, said)), said, seen: (0, Instant::now()) }
     }
 
     fn is_over(&self) -> bool {
@@ -142,6 +142,8 @@ impl Worker {
 /// A small file system with what calls can be made on.
 struct Arena {
     path: String,
+    /// What workers have for standard input and output. What calls make of it goes with the arena.
+    nowhere: i32,
 }
 
 impl Arena {
@@ -168,12 +170,14 @@ impl Arena {
         for name in ["script", "folder"] {
             must(unsafe { libc::chmod(c(&format!("{path}/{name}")).as_ptr(), 0o777) });
         }
-        Arena { path }
+        let nowhere = must(unsafe { libc::open(c(&format!("{path}/null")).as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) });
+        Arena { path, nowhere }
     }
 
     /// Mounts may lie over one another by now, so as often as it takes.
     fn end(self) {
         let path = c(&self.path);
+        close(self.nowhere);
         while unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) } == 0 {}
         let _ = std::fs::remove_dir(&self.path);
     }
@@ -196,15 +200,13 @@ fn names() -> Vec<std::ffi::CString> {
 extern "C" fn nothing(_: i32) {}
 
 /// Makes its calls and exits.
-fn worker(seed: u64, said: &Progress) -> i32 {
+fn worker(seed: u64, nowhere: i32, said: &Progress) -> i32 {
     let mut random = Random(seed);
     let path = c(&format!("/tmp/fuzz.{}", unsafe { libc::getppid() }));
     unsafe {
         libc::setsid();
         must(libc::chroot(path.as_ptr()));
         must(libc::chdir(c"/".as_ptr()));
-        // What calls make of it goes with the arena.
-        let nowhere = must(libc::open(c"null".as_ptr(), libc::O_RDWR));
         (0..3).for_each(|standard| assert!(libc::dup2(nowhere, standard) >= 0));
         never_again_chroot();
         limit(libc::RLIMIT_AS, 1 << 28);
