@@ -101,6 +101,7 @@ fn start_cpus(information: &Information, command_line: &CommandLine, platform: &
 /// The rest of start-up, where sleeping is allowed, on PID 1.
 fn finish(information: Information, command_line: CommandLine, platform: Platform) -> task::Init {
     task::machine::set(&hardware::End);
+    klog::admit_readers();
     entropy::start().expect("no memory for random numbers");
     task::futexes::start(scheduler::cpu_count(), arch::instructions::read_tsc() | 1);
     task::life::set_dispatch(syscall::dispatch);

@@ -95,11 +95,13 @@ pub fn with_ring<R>(look: impl FnOnce(&mut Ring) -> R) -> R {
     look(&mut RING.lock())
 }
 
-/// Woken when a record comes, once there is a heap.
+/// Has readers told when a record comes. Allocates; once, before there are any.
+pub fn admit_readers() {
+    let _ = READERS.set(PollQueue::new());
+}
+
+/// Woken when a record comes.
 pub fn readers() -> Option<&'static PollQueue> {
-    if READERS.get().is_none() {
-        let _ = READERS.set(PollQueue::new());
-    }
     READERS.get()
 }
 
